@@ -1,0 +1,34 @@
+# Test programs as a user would build them: they know nothing of us.
+
+# cuda_runtime_program(name source...): `nvcc -cudart shared`, PTX inside, so that the same binary
+# runs on the simulator (libcuda.so.1 and libcudart.so.13 of build/sim on LD_LIBRARY_PATH) and on a GPU.
+function(cuda_runtime_program name)
+  set(out ${CMAKE_BINARY_DIR}/programs/${name})
+  set(sources)
+  foreach(source ${ARGN})
+    get_filename_component(absolute ${source} ABSOLUTE)
+    list(APPEND sources ${absolute})
+  endforeach()
+  string(JOIN "," host_flags -Wall -Wextra ${SPILLWAY_SANITIZE_FLAGS})
+  add_custom_command(OUTPUT ${out}
+    COMMAND ${CUDA_HOME}/bin/nvcc -std=c++17 -O2 -cudart shared -gencode
+            arch=compute_75,code=compute_75 -Xcompiler "${host_flags}" -o ${out} ${sources}
+    DEPENDS ${sources} COMMENT "nvcc ${name}" VERBATIM)
+  add_custom_target(${name} ALL DEPENDS ${out})
+endfunction()
+
+# cuda_kernel_image(name source): PTX of a .cu file as build/kernels/<name>.ptx, and as a C array
+# `const unsigned char <name>_ptx[]` (zero-terminated) with `<name>_ptx_size` in <name>_ptx.h,
+# in the include path ${CMAKE_BINARY_DIR}/kernels.
+function(cuda_kernel_image name source)
+  get_filename_component(absolute ${source} ABSOLUTE)
+  set(ptx ${CMAKE_BINARY_DIR}/kernels/${name}.ptx)
+  set(header ${CMAKE_BINARY_DIR}/kernels/${name}_ptx.h)
+  add_custom_command(OUTPUT ${ptx} ${header}
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/kernels
+    COMMAND ${CUDA_HOME}/bin/nvcc -std=c++17 -ptx -arch=compute_75 -o ${ptx} ${absolute}
+    COMMAND ${CMAKE_COMMAND} -DINPUT=${ptx} -DOUTPUT=${header} -DSYMBOL=${name}_ptx
+            -P ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
+    DEPENDS ${absolute} ${CMAKE_SOURCE_DIR}/cmake/embed.cmake COMMENT "nvcc -ptx ${name}" VERBATIM)
+  add_custom_target(${name}_image DEPENDS ${ptx} ${header})
+endfunction()

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Small words shared by the seam and the engine: what a call touches, and why a range is held still.
+#pragma once
+
+#include <cuda.h>
+
+#include <cstddef>
+
+namespace spillway {
+
+// `bytes` from `address` on are read or written; 0 bytes: the whole range it lies in. An address
+// that is not ours is ignored.
+struct Access {
+  CUdeviceptr address = 0;
+  size_t bytes = 0;
+};
+
+enum class PinReason {
+  Exported,    // IPC, POSIX-FD, dma-buf, retained handle
+  Registered,  // NCCL, RDMA, SYNC_MEMOPS
+  Texture,     // texture or surface object over linear memory
+  Graph,       // named by a memcpy, memset or batch node of an executable graph
+  Hidden,      // its address was copied into device memory
+  Waited,      // a stream waits on a value in it that somebody else writes
+};
+
+}  // namespace spillway

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// The seam between interpose/ and runtime/: everything an intercepted call may ask for, and nothing
+// about hooks. Every function is noexcept, may be called from any thread at any time after
+// Manager::start, and answers with the CUresult that the application should see.
+//
+// "submit" arguments are callables that make the application's own driver call, with its own
+// arguments, exactly once, and return its CUresult; the Manager decides when it is safe.
+#pragma once
+
+#include <cuda.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+
+#include "runtime/access.h"
+#include "runtime/driver.h"
+
+namespace spillway {
+
+struct Config;
+
+// How an application names a stream. per_thread: the call was a _ptsz/_ptds variant, in which a
+// null handle means the calling thread's own default stream.
+struct StreamRef {
+  CUstream handle = nullptr;
+  bool per_thread = false;
+};
+
+// Why a range may not move any more. kPinReasons (access.h) is the table.
+struct Manager {
+  // Starts the memory manager of this process, once, in a thread with a current context. Null and a
+  // log line when the machine cannot be served (reason named); the caller then passes everything
+  // through. The driver table must be complete by then. Leaked on purpose.
+  static Manager* start(const Driver& driver, const Config& config) noexcept;
+
+  // --- allocation: served, or passed to the driver and accounted --------------------------------
+  CUresult allocate(CUdeviceptr* out, size_t bytes) noexcept;
+  CUresult allocate_pitch(CUdeviceptr* out, size_t* pitch, size_t width, size_t height,
+                          unsigned element) noexcept;
+  // pool: null means the device's current pool (cuMemAllocAsync).
+  CUresult allocate_async(CUdeviceptr* out, size_t bytes, CUmemoryPool pool,
+                          StreamRef stream) noexcept;
+  CUresult release(CUdeviceptr address) noexcept;
+  CUresult release_async(CUdeviceptr address, StreamRef stream) noexcept;
+
+  // --- use --------------------------------------------------------------------------------------
+  // A kernel launch: makes what its arguments name usable, submits, and remembers the use.
+  template <class Submit>
+  CUresult launch(CUfunction function, void** params, void** extra, StreamRef stream,
+                  Submit&& submit) noexcept;
+  // A launch whose arguments cannot be read (legacy cuParamSet*, multi-device cooperative).
+  template <class Submit>
+  CUresult launch_unknown(StreamRef stream, Submit&& submit) noexcept;
+  // Copies, sets and stream memory operations: what they name stays put while they run.
+  template <class Submit>
+  CUresult touch(std::initializer_list<Access> accesses, StreamRef stream, Submit&& submit) noexcept {
+    return touch(std::span<const Access>(accesses.begin(), accesses.size()), stream,
+                 static_cast<Submit&&>(submit));
+  }
+  template <class Submit>
+  CUresult touch(std::span<const Access> accesses, StreamRef stream, Submit&& submit) noexcept;
+  // A host-to-device copy of these bytes is about to be made: arena addresses in it are held.
+  void scan_host_source(const void* host, size_t bytes) noexcept;
+
+  // --- stillness --------------------------------------------------------------------------------
+  // True when the address lies in a range of ours. Cheap, lock-free.
+  bool serves(CUdeviceptr address) const noexcept;
+  // The range at `address` stops moving for the rest of its life, resident on the device with its
+  // bytes in place. CUDA_SUCCESS also when it is not ours; OUT_OF_MEMORY when it cannot be fetched.
+  CUresult pin(CUdeviceptr address, PinReason reason) noexcept;
+
+  // --- graphs -----------------------------------------------------------------------------------
+  // After a successful instantiate (any form) or whole-graph update: reads the graph's nodes.
+  void graph_instantiated(CUgraphExec exec, CUgraph graph) noexcept;
+  // After one node of an executable graph got new parameters: what it names is added.
+  void graph_exec_kernel(CUgraphExec exec, CUfunction function, void** params, void** extra) noexcept;
+  void graph_exec_memory(CUgraphExec exec, std::span<const Access> accesses) noexcept;
+  void graph_exec_destroyed(CUgraphExec exec) noexcept;  // before the driver's own destroy
+  template <class Submit>
+  CUresult graph_launch(CUgraphExec exec, StreamRef stream, Submit&& submit) noexcept;
+
+  // --- queries: as for an ordinary allocation ---------------------------------------------------
+  CUresult mem_info(size_t* free, size_t* total) noexcept;
+  CUresult total_memory(size_t* bytes, CUdevice device) noexcept;
+  CUresult address_range(CUdeviceptr* base, size_t* size, CUdeviceptr address) noexcept;
+  CUresult pointer_attribute(void* data, CUpointer_attribute attribute,
+                             CUdeviceptr address) noexcept;
+  CUresult pointer_attributes(unsigned count, CUpointer_attribute* attributes, void** data,
+                              CUdeviceptr address) noexcept;
+
+  // --- lives of other things --------------------------------------------------------------------
+  void stream_destroying(CUstream stream) noexcept;     // before the driver's destroy
+  void context_destroying(CUcontext context) noexcept;  // before destroy
+  void primary_context_resetting(CUdevice device) noexcept;  // before reset or the last release
+  void context_switched() noexcept;                     // after any call that changed the current one
+  void modules_changed() noexcept;                      // after an unload: handles may be reused
+  // The application's own cuMemCreate/cuMemRelease, accounted against the budget, never moved.
+  void application_created(CUmemGenericAllocationHandle handle, size_t bytes,
+                           const CUmemAllocationProp& properties) noexcept;
+  void application_released(CUmemGenericAllocationHandle handle) noexcept;
+};
+
+}  // namespace spillway
