@@ -14,7 +14,7 @@ namespace spillway::policy {
 
 // One piece on the device that may leave. Pinned and busy-moving pieces are never shown.
 struct PieceView {
-  uint32_t id;        // the engine's name for it, stable while the piece lives
+  uint32_t id;  // the engine's name for it, stable while the piece lives
   uint64_t bytes;
   uint64_t last_use;  // value of the use counter at its last use
 };

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the one table (policies.cpp) makes the policies of this folder. Nobody else needs it.
+#pragma once
+
+#include <memory>
+
+#include "policy/policy.h"
+
+namespace spillway::policy {
+
+std::unique_ptr<Policy> make_lru();
+std::unique_ptr<Policy> make_clock();
+
+}  // namespace spillway::policy
