@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/random/execute.h"
+
+#include <unistd.h>
+
+#include <barrier>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <thread>
+
+#include "random_kernels_ptx.h"
+#include "tests/random/digest.h"
+
+namespace random_program {
+namespace {
+
+// In the order of Kernel.
+constexpr const char* kKernelNames[] = {"fill", "blend",         "blend8",        "bundle",
+                                        "wide", "bytes",         "histogram",     "block_sums",
+                                        "rows", "through_table", "through_global"};
+
+// Which operation a thread is at, for the line that tells of a failure.
+thread_local std::string current_operation = "setting up";
+
+std::string text(const char* format, auto... values) {
+  char line[256];
+  std::snprintf(line, sizeof line, format, values...);
+  return line;
+}
+
+}  // namespace
+
+Executor::Executor(const Plan& plan, std::string dump_directory)
+    : plan_(plan),
+      dump_directory_(std::move(dump_directory)),
+      buffers_(plan.buffers.size()),
+      hosts_(plan.hosts.size()),
+      streams_(plan.streams.size()),
+      events_(static_cast<size_t>(plan.events)),
+      graphs_(static_cast<size_t>(plan.graphs)) {}
+
+void Executor::check(CUresult result, const char* call) const {
+  if (result == CUDA_SUCCESS) return;
+  const char* name = nullptr;
+  if (cuGetErrorName(result, &name) != CUDA_SUCCESS || name == nullptr) name = "unknown error";
+  std::fprintf(stderr, "random_program: seed %llu: %s: %s: %s\n",
+               static_cast<unsigned long long>(plan_.seed), current_operation.c_str(), call, name);
+  std::fflush(stderr);
+  _exit(result == CUDA_ERROR_OUT_OF_MEMORY ? kExitOutOfMemory : kExitFailed);
+}
+
+void Executor::set_up() {
+  check(cuInit(0), "cuInit");
+  check(cuDeviceGet(&device_, 0), "cuDeviceGet");
+  check(cuDevicePrimaryCtxRetain(&context_, device_), "cuDevicePrimaryCtxRetain");
+  check(cuCtxSetCurrent(context_), "cuCtxSetCurrent");
+  check(cuModuleLoadData(&module_, random_kernels_ptx), "cuModuleLoadData");
+  for (const char* name : kKernelNames) {
+    check(cuModuleGetFunction(&kernels_.emplace_back(), module_, name), "cuModuleGetFunction");
+  }
+  for (size_t i = 0; i < streams_.size(); ++i) {
+    switch (plan_.streams[i].kind) {
+      case StreamKind::Legacy:
+        break;
+      case StreamKind::PerThread:
+        streams_[i] = CU_STREAM_PER_THREAD;
+        break;
+      case StreamKind::Blocking:
+        check(cuStreamCreate(&streams_[i], CU_STREAM_DEFAULT), "cuStreamCreate");
+        break;
+      case StreamKind::NonBlocking:
+        check(cuStreamCreateWithPriority(&streams_[i], CU_STREAM_NON_BLOCKING, -1),
+              "cuStreamCreateWithPriority");
+        break;
+    }
+  }
+  for (CUevent& event : events_) {
+    check(cuEventCreate(&event, CU_EVENT_DISABLE_TIMING), "cuEventCreate");
+  }
+  for (size_t i = 0; i < hosts_.size(); ++i) {
+    const size_t bytes = plan_.hosts[i].bytes;
+    switch (plan_.hosts[i].kind) {
+      case HostKind::Pinned:
+        check(cuMemHostAlloc(&hosts_[i], bytes, CU_MEMHOSTALLOC_PORTABLE), "cuMemHostAlloc");
+        break;
+      case HostKind::PinnedOld:
+        check(cuMemAllocHost(&hosts_[i], bytes), "cuMemAllocHost");
+        break;
+      case HostKind::Registered:
+        hosts_[i] = std::aligned_alloc(4096, bytes);
+        check(cuMemHostRegister(hosts_[i], bytes, 0), "cuMemHostRegister");
+        break;
+      case HostKind::Pageable:
+        hosts_[i] = std::malloc(bytes);
+        break;
+    }
+  }
+}
+
+std::string Executor::run() {
+  set_up();
+  std::string seen;
+  std::vector<Turn> turns(static_cast<size_t>(plan_.threads));
+  size_t phase = 0;
+  // All start a phase together and none starts the next one before all are done.
+  const auto next_phase = [&]() noexcept {
+    for (Turn& turn : turns) {
+      seen += turn.seen;
+      turn.seen.clear();
+    }
+    ++phase;
+  };
+  std::barrier barrier(plan_.threads, next_phase);
+  const auto play = [&](int thread) {
+    turns[static_cast<size_t>(thread)].thread = thread;
+    while (phase < plan_.phases.size()) {
+      const auto& mine = plan_.phases[phase].threads;
+      if (static_cast<size_t>(thread) < mine.size()) {
+        Turn& turn = turns[static_cast<size_t>(thread)];
+        for (const Operation& operation : mine[static_cast<size_t>(thread)]) {
+          current_operation = text("phase %zu thread %d operation %zu", phase, thread, turn.index);
+          std::visit([&](const auto& work) { perform(turn, operation, work); }, operation.work);
+          ++turn.index;
+        }
+      }
+      barrier.arrive_and_wait();
+    }
+  };
+  std::vector<std::thread> others;
+  for (int thread = 1; thread < plan_.threads; ++thread) {
+    others.emplace_back([&, thread] {
+      check(cuCtxSetCurrent(context_), "cuCtxSetCurrent");
+      play(thread);
+    });
+  }
+  play(0);
+  for (std::thread& other : others) other.join();
+  return seen;
+}
+
+const Calls& Executor::calls(const Operation& operation) const {
+  const auto synchronous = [](const auto& work) {
+    if constexpr (requires { work.async; }) return !work.async;
+    return false;
+  };
+  // A synchronous call has no stream argument: only its name says which default stream it uses.
+  const bool per_thread = plan_.streams[operation.stream].kind == StreamKind::PerThread;
+  const bool by_name = operation.per_thread || std::visit(synchronous, operation.work);
+  return per_thread && by_name ? kPerThreadCalls : kPlainCalls;
+}
+
+CUstream Executor::stream(const Operation& operation) const {
+  return operation.per_thread ? nullptr : streams_[operation.stream];
+}
+
+CUdeviceptr Executor::device(const Access& access) const {
+  return buffers_[access.index].address + access.offset;
+}
+
+void* Executor::host(const Access& access) const {
+  return static_cast<char*>(hosts_[access.index]) + access.offset;
+}
+
+void Executor::perform(Turn&, const Operation& operation, const Allocate& work) {
+  const Buffer& buffer = plan_.buffers[work.buffer];
+  LiveBuffer& live = buffers_[work.buffer];
+  switch (buffer.source) {
+    case Source::Plain:
+      return check(cuMemAlloc(&live.address, buffer.bytes), "cuMemAlloc");
+    case Source::Async:
+      return check(calls(operation).alloc_async(&live.address, buffer.bytes, stream(operation)),
+                   "cuMemAllocAsync");
+    case Source::Pitch:
+      return check(cuMemAllocPitch(&live.address, &live.pitch, buffer.width, buffer.height, 4),
+                   "cuMemAllocPitch");
+  }
+}
+
+void Executor::perform(Turn&, const Operation& operation, const Release& work) {
+  const CUdeviceptr address = buffers_[work.buffer].address;
+  if (work.async) {
+    return check(calls(operation).free_async(address, stream(operation)), "cuMemFreeAsync");
+  }
+  check(cuMemFree(address), "cuMemFree");
+}
+
+void Executor::perform(Turn&, const Operation&, const HostFill& work) {
+  fill_pattern(host(work.target), work.target.bytes, work.seed);
+}
+
+void Executor::perform(Turn& turn, const Operation&, const HostCheck& work) {
+  turn.seen += text("host %d offset %zu bytes %zu", work.target.index, work.target.offset,
+                    work.target.bytes) +
+               digest(host(work.target), work.target.bytes) + "\n";
+}
+
+// Orders live to the end: a graph may run its own any number of times.
+Executor::HostOrder* Executor::host_order(const HostFunction& function) {
+  return new HostOrder{host(function.target), function.target.bytes, function.seed};
+}
+
+void Executor::run_host_order(void* order) {
+  const auto* todo = static_cast<const HostOrder*>(order);
+  fill_pattern(todo->data, todo->bytes, todo->seed);
+}
+
+void Executor::perform(Turn&, const Operation& operation, const HostFunction& work) {
+  check(calls(operation).host_function(stream(operation), run_host_order, host_order(work)),
+        "cuLaunchHostFunc");
+}
+
+void Executor::perform(Turn&, const Operation& operation, const WriteValue& work) {
+  const CUdeviceptr to = device(work.target);
+  const Calls& call = calls(operation);
+  if (work.target.bytes == 8) {
+    return check(call.write64(stream(operation), to, work.value, 0), "cuStreamWriteValue64");
+  }
+  check(call.write32(stream(operation), to, static_cast<cuuint32_t>(work.value), 0),
+        "cuStreamWriteValue32");
+}
+
+void Executor::perform(Turn&, const Operation&, const StoreAddresses& work) {
+  std::vector<CUdeviceptr> addresses;
+  for (const Access& target : work.targets) addresses.push_back(device(target));
+  CUdeviceptr to = 0;
+  if (work.global) {
+    check(cuModuleGetGlobal(&to, nullptr, module_, "hidden_pointer"), "cuModuleGetGlobal");
+  } else {
+    to = device(work.table);
+  }
+  check(cuMemcpyHtoD(to, addresses.data(), addresses.size() * sizeof(CUdeviceptr)),
+        "cuMemcpyHtoD of addresses");
+}
+
+void Executor::perform(Turn&, const Operation& operation, const Record& work) {
+  check(calls(operation).record(events_[work.event], stream(operation)), "cuEventRecord");
+}
+
+void Executor::perform(Turn&, const Operation& operation, const WaitEvent& work) {
+  check(calls(operation).wait_event(stream(operation), events_[work.event], 0),
+        "cuStreamWaitEvent");
+}
+
+void Executor::perform(Turn&, const Operation& operation, const HostWait& work) {
+  const auto poll = [&](auto ask, const char* call) {
+    CUresult result = CUDA_ERROR_NOT_READY;
+    while ((result = ask()) == CUDA_ERROR_NOT_READY) std::this_thread::yield();
+    check(result, call);
+  };
+  const CUstream on = stream(operation);
+  switch (work.wait) {
+    case Wait::Stream:
+      return check(calls(operation).synchronize(on), "cuStreamSynchronize");
+    case Wait::Event:
+      return check(cuEventSynchronize(events_[work.event]), "cuEventSynchronize");
+    case Wait::Context:
+      return check(cuCtxSynchronize(), "cuCtxSynchronize");
+    case Wait::StreamPoll:
+      return poll([&] { return calls(operation).query(on); }, "cuStreamQuery");
+    case Wait::EventPoll:
+      return poll([&] { return cuEventQuery(events_[work.event]); }, "cuEventQuery");
+  }
+}
+
+// Answers are compared with and without the library, so addresses are told relative to the buffer.
+void Executor::perform(Turn& turn, const Operation&, const Ask& work) {
+  const LiveBuffer& live = buffers_[work.buffer];
+  const CUdeviceptr address = live.address + work.offset;
+  std::string answer;
+  switch (work.question) {
+    case Question::Attributes: {
+      unsigned type = 0, managed = 7, mapped = 7;
+      int ordinal = -1;
+      CUdeviceptr pointer = 0, start = 0;
+      size_t size = 0;
+      CUcontext context = nullptr;
+      unsigned long long id = 0;
+      CUpointer_attribute names[] = {
+          CU_POINTER_ATTRIBUTE_MEMORY_TYPE,    CU_POINTER_ATTRIBUTE_IS_MANAGED,
+          CU_POINTER_ATTRIBUTE_MAPPED,         CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL,
+          CU_POINTER_ATTRIBUTE_DEVICE_POINTER, CU_POINTER_ATTRIBUTE_RANGE_START_ADDR,
+          CU_POINTER_ATTRIBUTE_RANGE_SIZE,     CU_POINTER_ATTRIBUTE_CONTEXT,
+          CU_POINTER_ATTRIBUTE_BUFFER_ID};
+      void* values[] = {&type, &managed, &mapped, &ordinal, &pointer, &start, &size, &context, &id};
+      check(cuPointerGetAttributes(9, names, values, address), "cuPointerGetAttributes");
+      void* host_pointer = nullptr;
+      const CUresult host_answer =
+          cuPointerGetAttribute(&host_pointer, CU_POINTER_ATTRIBUTE_HOST_POINTER, address);
+      unsigned long long again = 0;
+      check(cuPointerGetAttribute(&again, CU_POINTER_ATTRIBUTE_BUFFER_ID, live.address),
+            "cuPointerGetAttribute");
+      answer = text(
+          "type %u managed %u mapped %u device %d at %+lld start %+lld whole %d context %d "
+          "one id %d host %d",
+          type, managed, mapped, ordinal, static_cast<long long>(pointer - address),
+          static_cast<long long>(start - live.address), size >= plan_.buffers[work.buffer].bytes,
+          context == context_, id != 0 && id == again, static_cast<int>(host_answer));
+      break;
+    }
+    case Question::AddressRange: {
+      CUdeviceptr base = 0;
+      size_t size = 0;
+      check(cuMemGetAddressRange(&base, &size, address), "cuMemGetAddressRange");
+      answer = text("base %+lld whole %d", static_cast<long long>(base - live.address),
+                    size >= plan_.buffers[work.buffer].bytes);
+      break;
+    }
+    case Question::MemoryInfo: {
+      size_t free = 0, total = 0;
+      check(cuMemGetInfo(&free, &total), "cuMemGetInfo");
+      answer = text("possible %d", total > 0 && free <= total);
+      break;
+    }
+  }
+  turn.seen += text("ask buffer %d offset %zu: ", work.buffer, work.offset) + answer + "\n";
+}
+
+void Executor::perform(Turn& turn, const Operation&, const Checkpoint& work) {
+  for (int index : work.buffers) {
+    const Buffer& buffer = plan_.buffers[index];
+    std::vector<char> bytes(buffer.bytes);
+    if (buffer.source == Source::Pitch) {
+      CUDA_MEMCPY2D rows{};
+      rows.srcMemoryType = CU_MEMORYTYPE_DEVICE;
+      rows.srcDevice = buffers_[index].address;
+      rows.srcPitch = buffers_[index].pitch;
+      rows.dstMemoryType = CU_MEMORYTYPE_HOST;
+      rows.dstHost = bytes.data();
+      rows.dstPitch = buffer.width;
+      rows.WidthInBytes = buffer.width;
+      rows.Height = buffer.height;
+      check(cuMemcpy2D(&rows), "cuMemcpy2D of a checkpoint");
+    } else {
+      check(cuMemcpyDtoH(bytes.data(), buffers_[index].address, bytes.size()),
+            "cuMemcpyDtoH of a checkpoint");
+    }
+    turn.seen += text("check %zu buffer %d bytes %zu", turn.index, index, bytes.size()) +
+                 digest(bytes.data(), bytes.size()) + "\n";
+    if (!dump_directory_.empty()) {
+      std::ofstream(dump_directory_ + text("/%zu-%d", turn.index, index), std::ios::binary)
+          .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    }
+  }
+}
+
+}  // namespace random_program

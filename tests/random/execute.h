@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs a plan with the driver API. Any call that fails ends the process: exit 3 for out of memory,
+// 2 for everything else, with one line on stderr that names the operation and the call.
+#pragma once
+
+#include <cuda.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/random/calls.h"
+#include "tests/random/plan.h"
+
+namespace random_program {
+
+constexpr int kExitFailed = 2;
+constexpr int kExitOutOfMemory = 3;
+
+// A kernel's arguments, in both packings.
+class Parameters {
+ public:
+  template <class T>
+  void add(const T& value) {
+    const size_t offset = (block_.size() + alignof(T) - 1) / alignof(T) * alignof(T);
+    block_.resize(offset + sizeof(T));
+    __builtin_memcpy(block_.data() + offset, &value, sizeof(T));
+    offsets_.push_back(offset);
+  }
+  void** pointers();  // kernelParams
+  void** extra();
+
+ private:
+  std::vector<char> block_;
+  std::vector<size_t> offsets_;
+  std::vector<void*> pointers_;
+  size_t size_ = 0;
+  void* extra_[5] = {};
+};
+
+class Executor {
+ public:
+  Executor(const Plan& plan, std::string dump_directory);
+  // What the program saw, a line for each observation, in an order that depends on the plan alone.
+  std::string run();
+
+ private:
+  struct LiveBuffer {
+    CUdeviceptr address = 0;
+    size_t pitch = 0;
+  };
+  struct LiveGraph {
+    CUgraph graph = nullptr;
+    CUgraphExec exec = nullptr;
+    std::vector<CUgraphNode> nodes;
+  };
+  // The host function's order: where and what to write.
+  struct HostOrder {
+    void* data;
+    size_t bytes;
+    uint64_t seed;
+  };
+  struct Turn {  // of one thread in one phase
+    int thread = 0;
+    size_t index = 0;
+    std::string seen;
+  };
+
+  // execute.cpp
+  void set_up();
+  void run_thread(int thread, size_t phase);
+  const Calls& calls(const Operation& operation) const;
+  CUstream stream(const Operation& operation) const;
+  CUdeviceptr device(const Access& access) const;
+  void* host(const Access& access) const;
+  HostOrder* host_order(const HostFunction& function);
+  static void CUDA_CB run_host_order(void* order);
+  void check(CUresult result, const char* call) const;
+
+  void perform(Turn& turn, const Operation& operation, const Allocate& work);
+  void perform(Turn& turn, const Operation& operation, const Release& work);
+  void perform(Turn& turn, const Operation& operation, const HostFill& work);
+  void perform(Turn& turn, const Operation& operation, const HostCheck& work);
+  void perform(Turn& turn, const Operation& operation, const HostFunction& work);
+  void perform(Turn& turn, const Operation& operation, const WriteValue& work);
+  void perform(Turn& turn, const Operation& operation, const StoreAddresses& work);
+  void perform(Turn& turn, const Operation& operation, const Record& work);
+  void perform(Turn& turn, const Operation& operation, const WaitEvent& work);
+  void perform(Turn& turn, const Operation& operation, const HostWait& work);
+  void perform(Turn& turn, const Operation& operation, const Ask& work);
+  void perform(Turn& turn, const Operation& operation, const Checkpoint& work);
+
+  // execute_copy.cpp
+  void perform(Turn& turn, const Operation& operation, const Set& work);
+  void perform(Turn& turn, const Operation& operation, const Copy& work);
+  CUDA_MEMCPY2D rows(const Copy& copy) const;
+  CUDA_MEMCPY3D volume(const Copy& copy) const;
+  size_t pitch_of(const Access& access, size_t pitch) const;
+
+  // execute_launch.cpp
+  void perform(Turn& turn, const Operation& operation, const Launch& work);
+  Parameters parameters(const Launch& launch) const;
+
+  // execute_graph.cpp
+  void perform(Turn& turn, const Operation& operation, const MakeGraph& work);
+  void perform(Turn& turn, const Operation& operation, const UpdateGraph& work);
+  void perform(Turn& turn, const Operation& operation, const LaunchGraph& work);
+  void perform(Turn& turn, const Operation& operation, const DropGraph& work);
+  CUgraph capture(Turn& turn, const Operation& operation, int second, int mode,
+                  const std::vector<Node>& nodes);
+  CUgraph build(const std::vector<Node>& nodes, std::vector<CUgraphNode>* made);
+  CUgraphNode add(CUgraph graph, const std::vector<CUgraphNode>& after, const NodeWork& work);
+  CUDA_KERNEL_NODE_PARAMS kernel_node(const Launch& launch, Parameters* parameters) const;
+  CUDA_MEMSET_NODE_PARAMS memset_node(const Set& set) const;
+  CUDA_MEMCPY3D memcpy_node(const Copy& copy) const;
+
+  const Plan& plan_;
+  std::string dump_directory_;
+  CUdevice device_ = 0;
+  CUcontext context_ = nullptr;
+  CUmodule module_ = nullptr;
+  std::vector<CUfunction> kernels_;
+  std::vector<LiveBuffer> buffers_;
+  std::vector<void*> hosts_;
+  std::vector<CUstream> streams_;
+  std::vector<CUevent> events_;
+  std::vector<LiveGraph> graphs_;
+};
+
+}  // namespace random_program

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/random/execute.h"
+
+namespace random_program {
+
+size_t Executor::pitch_of(const Access& access, size_t pitch) const {
+  return pitch == 0 && access.space == Space::Device ? buffers_[access.index].pitch : pitch;
+}
+
+void Executor::perform(Turn&, const Operation& operation, const Set& work) {
+  const Calls& call = calls(operation);
+  const CUstream on = stream(operation);
+  const CUdeviceptr to = device(work.target);
+  const size_t pitch = pitch_of(work.target, work.pitch);
+  const auto value8 = static_cast<unsigned char>(work.value);
+  const auto value16 = static_cast<unsigned short>(work.value);
+  // Forms: size of element x one run or rows x ordered by a stream or by the call.
+  const auto form = [&](auto one, auto one_async, auto two, auto two_async, auto value) {
+    if (work.height == 1 && work.pitch == 0) {
+      return work.async ? one_async(to, value, work.width, on) : one(to, value, work.width);
+    }
+    return work.async ? two_async(to, pitch, value, work.width, work.height, on)
+                      : two(to, pitch, value, work.width, work.height);
+  };
+  CUresult result = CUDA_ERROR_UNKNOWN;
+  switch (work.element) {
+    case 1:
+      result = form(call.set8, call.set8_async, call.set8_2d, call.set8_2d_async, value8);
+      break;
+    case 2:
+      result = form(call.set16, call.set16_async, call.set16_2d, call.set16_2d_async, value16);
+      break;
+    case 4:
+      result = form(call.set32, call.set32_async, call.set32_2d, call.set32_2d_async, work.value);
+      break;
+  }
+  check(result, "cuMemset");
+}
+
+CUDA_MEMCPY2D Executor::rows(const Copy& copy) const {
+  CUDA_MEMCPY2D rows{};
+  if (copy.from.space == Space::Host) {
+    rows.srcMemoryType = CU_MEMORYTYPE_HOST;
+    rows.srcHost = host(copy.from);
+  } else {
+    rows.srcMemoryType = copy.unified ? CU_MEMORYTYPE_UNIFIED : CU_MEMORYTYPE_DEVICE;
+    rows.srcDevice = device(copy.from);
+  }
+  if (copy.to.space == Space::Host) {
+    rows.dstMemoryType = CU_MEMORYTYPE_HOST;
+    rows.dstHost = host(copy.to);
+  } else {
+    rows.dstMemoryType = copy.unified ? CU_MEMORYTYPE_UNIFIED : CU_MEMORYTYPE_DEVICE;
+    rows.dstDevice = device(copy.to);
+  }
+  rows.srcPitch = pitch_of(copy.from, copy.from_pitch);
+  rows.dstPitch = pitch_of(copy.to, copy.to_pitch);
+  rows.WidthInBytes = copy.width;
+  rows.Height = copy.height;
+  return rows;
+}
+
+CUDA_MEMCPY3D Executor::volume(const Copy& copy) const {
+  const CUDA_MEMCPY2D slice = rows(copy);
+  CUDA_MEMCPY3D volume{};
+  volume.srcMemoryType = slice.srcMemoryType;
+  volume.srcHost = slice.srcHost;
+  volume.srcDevice = slice.srcDevice;
+  volume.srcPitch = slice.srcPitch;
+  volume.srcHeight = copy.from_rows;
+  volume.dstMemoryType = slice.dstMemoryType;
+  volume.dstHost = slice.dstHost;
+  volume.dstDevice = slice.dstDevice;
+  volume.dstPitch = slice.dstPitch;
+  volume.dstHeight = copy.to_rows;
+  volume.WidthInBytes = copy.width;
+  volume.Height = copy.height;
+  volume.Depth = copy.depth;
+  return volume;
+}
+
+void Executor::perform(Turn&, const Operation& operation, const Copy& work) {
+  const Calls& call = calls(operation);
+  const CUstream on = stream(operation);
+  const bool from_host = work.from.space == Space::Host;
+  const bool to_host = work.to.space == Space::Host;
+  const size_t bytes = work.width;
+  const CUdeviceptr to = to_host ? reinterpret_cast<CUdeviceptr>(host(work.to)) : device(work.to);
+  const CUdeviceptr from =
+      from_host ? reinterpret_cast<CUdeviceptr>(host(work.from)) : device(work.from);
+  switch (work.form) {
+    case CopyForm::Plain:
+      if (from_host) {
+        return check(work.async ? call.htod_async(to, host(work.from), bytes, on)
+                                : call.htod(to, host(work.from), bytes),
+                     "cuMemcpyHtoD");
+      }
+      if (to_host) {
+        return check(work.async ? call.dtoh_async(host(work.to), from, bytes, on)
+                                : call.dtoh(host(work.to), from, bytes),
+                     "cuMemcpyDtoH");
+      }
+      return check(work.async ? call.dtod_async(to, from, bytes, on) : call.dtod(to, from, bytes),
+                   "cuMemcpyDtoD");
+    case CopyForm::Generic:
+      return check(work.async ? call.copy_async(to, from, bytes, on) : call.copy(to, from, bytes),
+                   "cuMemcpy");
+    case CopyForm::Peer:
+      return check(work.async ? call.peer_async(to, context_, from, context_, bytes, on)
+                              : call.peer(to, context_, from, context_, bytes),
+                   "cuMemcpyPeer");
+    case CopyForm::Rows: {
+      const CUDA_MEMCPY2D rows = this->rows(work);
+      return check(work.async ? call.copy_2d_async(&rows, on) : call.copy_2d(&rows), "cuMemcpy2D");
+    }
+    case CopyForm::RowsUnaligned: {
+      const CUDA_MEMCPY2D rows = this->rows(work);
+      return check(call.copy_2d_unaligned(&rows), "cuMemcpy2DUnaligned");
+    }
+    case CopyForm::Volume: {
+      const CUDA_MEMCPY3D volume = this->volume(work);
+      return check(work.async ? call.copy_3d_async(&volume, on) : call.copy_3d(&volume),
+                   "cuMemcpy3D");
+    }
+  }
+}
+
+}  // namespace random_program

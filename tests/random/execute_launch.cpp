@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/random/execute.h"
+#include "tests/random/kernels.h"
+
+namespace random_program {
+
+void** Parameters::pointers() {
+  pointers_.clear();
+  for (size_t offset : offsets_) pointers_.push_back(block_.data() + offset);
+  return pointers_.data();
+}
+
+void** Parameters::extra() {
+  size_ = block_.size();
+  extra_[0] = CU_LAUNCH_PARAM_BUFFER_POINTER;
+  extra_[1] = block_.data();
+  extra_[2] = CU_LAUNCH_PARAM_BUFFER_SIZE;
+  extra_[3] = &size_;
+  extra_[4] = CU_LAUNCH_PARAM_END;
+  return extra_;
+}
+
+Parameters Executor::parameters(const Launch& launch) const {
+  Parameters parameters;
+  const auto& arguments = launch.arguments;
+  const auto words = [&](size_t i) { return reinterpret_cast<uint32_t*>(device(arguments[i])); };
+  const auto pass_addresses = [&] {
+    for (const Access& access : arguments) parameters.add(device(access));
+  };
+  const auto pass_shape = [&] {
+    parameters.add(launch.elements);
+    parameters.add(launch.stride);
+    parameters.add(launch.salt);
+  };
+  const auto pass_struct = [&](auto structure) {
+    structure.salt = launch.salt;
+    structure.elements = launch.elements;
+    structure.stride = launch.stride;
+    structure.out = words(0);
+    structure.count = static_cast<uint32_t>(arguments.size() - 1);
+    for (size_t i = 1; i < arguments.size(); ++i) structure.in[i - 1] = words(i);
+    parameters.add(structure);
+  };
+  switch (launch.kernel) {
+    case Kernel::Blend: {
+      const LiveBuffer& other = buffers_[launch.spectator_buffer];
+      CUdeviceptr spectator = 0;
+      switch (launch.spectator) {
+        case Launch::Spectator::Null:
+          break;
+        case Launch::Spectator::Inside:
+          spectator = other.address + launch.salt % 4096;
+          break;
+        case Launch::Spectator::PastEnd:
+          spectator = other.address + plan_.buffers[launch.spectator_buffer].bytes;
+          break;
+      }
+      pass_addresses();
+      parameters.add(spectator);
+      pass_shape();
+      break;
+    }
+    case Kernel::Fill:
+    case Kernel::Blend8:
+    case Kernel::Bytes:
+    case Kernel::Histogram:
+    case Kernel::BlockSums:
+      pass_addresses();
+      pass_shape();
+      break;
+    case Kernel::Bundle:
+      pass_struct(Bundle{});
+      break;
+    case Kernel::Wide:
+      pass_struct(Wide{});
+      break;
+    case Kernel::Rows: {
+      const Buffer& buffer = plan_.buffers[arguments[0].index];
+      pass_addresses();
+      parameters.add(static_cast<uint64_t>(buffers_[arguments[0].index].pitch));
+      parameters.add(static_cast<uint32_t>(buffer.width));
+      parameters.add(static_cast<uint32_t>(buffer.height));
+      parameters.add(launch.salt);
+      break;
+    }
+    case Kernel::ThroughTable:
+      parameters.add(device(arguments[0]));
+      parameters.add(static_cast<uint32_t>(arguments.size() - 1));
+      pass_shape();
+      break;
+    case Kernel::ThroughGlobal:
+      pass_shape();
+      break;
+  }
+  return parameters;
+}
+
+void Executor::perform(Turn&, const Operation& operation, const Launch& work) {
+  const Calls& call = calls(operation);
+  const CUstream on = stream(operation);
+  const CUfunction function = kernels_[static_cast<size_t>(work.kernel)];
+  Parameters packed = parameters(work);
+  void** const params = work.packing == Packing::Params ? packed.pointers() : nullptr;
+  void** const extra = work.packing == Packing::Extra ? packed.extra() : nullptr;
+  switch (work.door) {
+    case Door::Kernel:
+      return check(call.launch(function, work.grid, 1, 1, work.block, 1, 1, 0, on, params, extra),
+                   "cuLaunchKernel");
+    case Door::Ex: {
+      CUlaunchConfig config{};
+      config.gridDimX = work.grid;
+      config.gridDimY = config.gridDimZ = 1;
+      config.blockDimX = work.block;
+      config.blockDimY = config.blockDimZ = 1;
+      config.hStream = on;
+      return check(call.launch_ex(&config, function, params, extra), "cuLaunchKernelEx");
+    }
+    case Door::Cooperative:
+      return check(
+          call.launch_cooperative(function, work.grid, 1, 1, work.block, 1, 1, 0, on, params),
+          "cuLaunchCooperativeKernel");
+  }
+}
+
+}  // namespace random_program

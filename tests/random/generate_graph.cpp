@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "tests/random/generator.h"
+
+namespace random_program {
+namespace {
+
+std::vector<Access> of_nodes(const std::vector<Node>& nodes) {
+  std::vector<Access> all;
+  for (const Node& node : nodes) {
+    for (const Access& access : accesses(node.work)) all.push_back(access);
+  }
+  return all;
+}
+
+}  // namespace
+
+bool conflict(const std::vector<Access>& a, const std::vector<Access>& b) {
+  for (const Access& one : a) {
+    for (const Access& two : b) {
+      if (one.space == two.space && one.index == two.index && (one.write || two.write) &&
+          one.offset < two.offset + two.bytes && two.offset < one.offset + one.bytes) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+bool well_ordered(const std::vector<Node>& nodes) {
+  std::vector<std::set<int>> before(nodes.size());
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    for (int parent : nodes[i].after) {
+      before[i].insert(parent);
+      before[i].insert(before[parent].begin(), before[parent].end());
+    }
+    for (size_t j = 0; j < i; ++j) {
+      if (before[i].count(static_cast<int>(j)) == 0 &&
+          conflict(accesses(nodes[i].work), accesses(nodes[j].work))) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+// Buffers of memcpy and memset nodes of graphs that live, and hidden ones.
+std::set<int> Generator::held() const {
+  std::set<int> held = hidden_;
+  held.insert(tables_.begin(), tables_.end());
+  for (const auto& [graph, live] : graphs_) {
+    for (const Node& node : live.made.nodes) {
+      if (std::holds_alternative<Launch>(node.work)) continue;
+      for (const Access& access : accesses(node.work)) {
+        if (access.space == Space::Device) held.insert(access.index);
+      }
+    }
+  }
+  return held;
+}
+
+std::optional<NodeWork> Generator::make_node() {
+  const size_t kind = random_.below(100);
+  if (kind < 62) {
+    std::optional<Launch> launch = make_launch();
+    if (!launch) return std::nullopt;
+    return *launch;
+  }
+  if (kind < 76) {
+    const auto buffer = pick_own_buffer(false);
+    if (!buffer) return std::nullopt;
+    return make_set(part_of(*buffer, 1, true), true);
+  }
+  if (kind < 88) {
+    std::optional<Copy> copy = make_device_copy();
+    if (!copy) return std::nullopt;
+    copy->form = CopyForm::Plain;
+    return *copy;
+  }
+  if (kind < 94) {
+    const auto host = pick_host();
+    if (!host) return std::nullopt;
+    const Access target{Space::Host, *host, 0, random_.between(1, plan_.hosts[*host].bytes), true};
+    return HostFunction{target, random_.next()};
+  }
+  return Nothing{};
+}
+
+void Generator::make_graph() {
+  if (graphs_.size() >= 2) {
+    const auto chosen = std::next(graphs_.begin(), static_cast<long>(random_.below(2)))->first;
+    if (graphs_.at(chosen).owner != thread_) return;
+    const size_t what = random_.below(10);
+    if (what < 6) return launch_graph(chosen);
+    if (what < 8) return update_graph(chosen);
+    return drop_graph(chosen);
+  }
+  const int stream = pick_stream();
+  MakeGraph graph;
+  // The legacy stream cannot be captured.
+  const bool capture = stream != 0 && random_.percent(50);
+  graph.building = capture ? Building::Captured : Building::ByHand;
+  // A global-mode capture forbids things to the other threads too.
+  graph.capture_mode =
+      alone_ ? static_cast<int>(random_.below(3)) : static_cast<int>(random_.between(1, 2));
+  if (capture && random_.percent(50)) {
+    const int second = pick_stream();
+    if (second != stream && second != 0) graph.second_stream = second;
+  }
+  const size_t wanted = random_.between(2, 8);
+  for (size_t tries = 0; tries < wanted * 2 && graph.nodes.size() < wanted; ++tries) {
+    const std::optional<NodeWork> work = make_node();
+    if (!work) continue;
+    Node node{*work, {}, 0};
+    std::optional<int> last_of_lane[2];
+    bool conflicts[2] = {false, false};
+    for (int i = 0; i < static_cast<int>(graph.nodes.size()); ++i) {
+      const Node& earlier = graph.nodes[i];
+      last_of_lane[earlier.lane] = i;
+      const bool hits = conflict(accesses(node.work), accesses(earlier.work));
+      conflicts[earlier.lane] |= hits;
+      if (!capture && (hits || random_.percent(15))) node.after.push_back(i);
+    }
+    if (capture) {
+      // The lanes meet at the ends only, so nothing may depend on both.
+      if (conflicts[0] && conflicts[1]) continue;
+      const bool free = !conflicts[0] && !conflicts[1];
+      if (graph.second_stream >= 0)
+        node.lane = free ? static_cast<int>(random_.below(2)) : conflicts[1];
+      if (last_of_lane[node.lane]) node.after.push_back(*last_of_lane[node.lane]);
+    }
+    graph.nodes.push_back(node);
+  }
+  if (graph.nodes.empty()) return;
+  graph.graph = plan_.graphs++;
+  graphs_[graph.graph] = {graph, thread_};
+  account(of_nodes(graph.nodes));
+  emit(stream, graph);
+  const size_t launches = random_.between(1, 3);
+  for (size_t i = 0; i < launches; ++i) launch_graph(graph.graph);
+}
+
+void Generator::launch_graph(int graph) {
+  const std::vector<Access> touched = of_nodes(graphs_.at(graph).made.nodes);
+  std::vector<Access> named = touched;
+  for (const Node& node : graphs_.at(graph).made.nodes) {
+    const Launch* launch = std::get_if<Launch>(&node.work);
+    if (launch != nullptr && launch->spectator != Launch::Spectator::Null) {
+      named.push_back({Space::Device, launch->spectator_buffer, 0, 0, false});
+    }
+  }
+  account(named);
+  submit(pick_stream(), LaunchGraph{graph}, touched);
+}
+
+// The same shape with other contents: new scalars, and where order allows it other inputs.
+void Generator::update_graph(int graph) {
+  LiveGraph& live = graphs_.at(graph);
+  UpdateGraph update;
+  update.graph = graph;
+  update.nodes = live.made.nodes;
+  for (int i = 0; i < static_cast<int>(update.nodes.size()); ++i) {
+    if (random_.percent(40)) continue;
+    NodeWork& work = update.nodes[i].work;
+    if (Set* set = std::get_if<Set>(&work)) {
+      set->value = static_cast<uint32_t>(random_.next());
+      update.changed.push_back(i);
+    } else if (Launch* launch = std::get_if<Launch>(&work)) {
+      launch->salt = static_cast<uint32_t>(random_.next());
+      launch->stride = launch->stride + 2;
+      const std::vector<int> readable = readable_buffers();
+      for (size_t k = 1; k < launch->arguments.size() && k < 6; ++k) {
+        const Access before = launch->arguments[k];
+        Access& input = launch->arguments[k];
+        const Buffer& other = plan_.buffers[input.index = random_.one_of(readable)];
+        const bool fits = other.source != Source::Pitch && other.bytes >= input.bytes &&
+                          input.index != launch->arguments[0].index;
+        if (fits) input.offset = 0;
+        if (!fits || !well_ordered(update.nodes)) input = before;
+      }
+      update.changed.push_back(i);
+    }
+  }
+  if (update.changed.empty()) return;
+  const bool capture = live.made.building == Building::Captured;
+  // Only nodes made by hand have names to update singly.
+  update.whole = capture || random_.percent(50);
+  update.second_stream = live.made.second_stream;
+  int stream = pick_stream();
+  if (capture) {
+    // Streams change owners between phases, and a per-thread stream may be the other thread's.
+    if (stream == 0 || stream == update.second_stream) return;
+    if (update.second_stream >= 0 && stream_owner_[update.second_stream] != thread_) return;
+  }
+  live.made.nodes = update.nodes;
+  account(of_nodes(update.nodes));
+  emit(stream, update);
+}
+
+void Generator::drop_graph(int graph) {
+  // With launches of it perhaps still running.
+  emit(0, DropGraph{graph});
+  graphs_.erase(graph);
+}
+
+}  // namespace random_program

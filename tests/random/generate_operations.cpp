@@ -1,0 +1,532 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "tests/random/generator.h"
+#include "tests/random/kernels.h"
+
+namespace random_program {
+namespace {
+
+constexpr size_t kWord = 4;
+
+bool overlap(const Access& a, const Access& b) {
+  return a.space == b.space && a.index == b.index && a.offset < b.offset + b.bytes &&
+         b.offset < a.offset + a.bytes;
+}
+
+}  // namespace
+
+// --- allocation
+// -------------------------------------------------------------------------------------
+
+void Generator::allocate() {
+  Buffer buffer;
+  const size_t kind = random_.below(100);
+  if (kind < 12) {
+    buffer.bytes = random_.between(1, 400) * 1024 + random_.below(4) * 256;  // the driver's own
+  } else if (kind < 30) {
+    // Sizes at the edges: of the threshold, of a granule.
+    constexpr size_t kEdges[] = {kServed - 1, kServed,           kServed + 1,
+                                 2 * kServed, 2 * kServed + 512, 2 * kServed - 4};
+    buffer.bytes = kEdges[random_.below(6)];
+  } else {
+    const size_t most = random_.percent(10) ? 12 * kMiB : random_.percent(40) ? 6 * kMiB : 3 * kMiB;
+    buffer.bytes = random_.between(kServed / kWord, most / kWord) * kWord;
+  }
+  const int index = static_cast<int>(plan_.buffers.size());
+  const size_t source = random_.below(100);
+  if (source < 12) {
+    buffer.source = Source::Pitch;
+    buffer.width = random_.between(300, 3000);
+    buffer.height = buffer.bytes / buffer.width + 1;
+    buffer.bytes = buffer.width * buffer.height;
+  } else if (source < 45) {
+    buffer.source = Source::Async;
+  }
+  plan_.buffers.push_back(buffer);
+  live_.push_back(index);
+  owner_[index] = thread_;
+  order_->allocate(index);
+  const int stream = pick_stream();
+  if (buffer.source == Source::Async) {
+    submit(stream, Allocate{index}, {{Space::Device, index, 0, buffer.bytes, true}});
+  } else {
+    emit(stream, Allocate{index});
+  }
+  initialise(index);
+}
+
+// Fresh memory is garbage, and a different one each time: every byte is written once.
+void Generator::initialise(int index) {
+  const Buffer& buffer = plan_.buffers[index];
+  const Access all{Space::Device, index, 0, buffer.bytes, true};
+  if (buffer.source == Source::Pitch) {
+    Set set{all, 1, static_cast<uint32_t>(random_.next()), buffer.width, buffer.height, 0, true};
+    return submit(pick_stream(), set, {all});
+  }
+  const unsigned element = 1u << random_.below(3);
+  const size_t even = buffer.bytes / element * element;
+  Set set{all, element, static_cast<uint32_t>(random_.next()), even / element, 1, 0, true};
+  set.target.bytes = even;
+  submit(pick_stream(), set, {set.target});
+  if (even < buffer.bytes) {
+    Set tail{{Space::Device, index, even, buffer.bytes - even, true},
+             1,
+             7,
+             buffer.bytes - even,
+             1,
+             0,
+             true};
+    submit(pick_stream(), tail, {tail.target});
+  }
+  if (buffer.bytes < 1024 || random_.percent(20)) return;
+  Launch fill;
+  fill.arguments = {part_of(index, kWord, true)};
+  fill.elements = static_cast<uint32_t>(fill.arguments[0].bytes / kWord);
+  shape_threads(&fill);
+  submit(pick_stream(), fill, fill.arguments);
+}
+
+void Generator::release() {
+  std::vector<int> own = own_buffers();
+  std::erase_if(own, [&](int buffer) { return hidden_.count(buffer) != 0; });
+  if (own.size() < 2) return;
+  const int buffer = random_.one_of(own);
+  for (const auto& [graph, live] : std::map(graphs_)) {
+    const std::vector<Access> touched = accesses(Work{live.made});
+    const bool named = std::any_of(touched.begin(), touched.end(), [&](const Access& access) {
+      return access.space == Space::Device && access.index == buffer;
+    });
+    if (named && live.owner != thread_) return;
+    if (named) drop_graph(graph);
+  }
+  release(buffer);
+}
+
+void Generator::release(int buffer) {
+  const Access all{Space::Device, buffer, 0, plan_.buffers[buffer].bytes, true};
+  const int stream = pick_stream();
+  switch (plan_.buffers[buffer].source) {
+    case Source::Async:
+      if (random_.percent(75)) {
+        submit(stream, Release{buffer, true}, {all});
+        break;
+      }
+      // The driver need not wait for the users of pool memory before it takes it back.
+      order_on_host({all});
+      emit(stream, Release{buffer, false});
+      break;
+    case Source::Plain:
+    case Source::Pitch:
+      // With work in flight: cuMemFree takes care of it.
+      emit(stream, Release{buffer, false});
+      break;
+  }
+  order_->allocate(buffer);
+  std::erase(live_, buffer);
+  owner_.erase(buffer);
+}
+
+// --- sets and copies
+// --------------------------------------------------------------------------------
+
+Set Generator::make_set(const Access& target, bool node) {
+  Set set;
+  set.target = target;
+  set.value = static_cast<uint32_t>(random_.next());
+  set.element = 1u << random_.below(3);
+  set.target.offset = set.target.offset / set.element * set.element;
+  set.target.bytes = set.target.bytes / set.element * set.element;
+  if (set.target.bytes == 0) {
+    set.target = target;
+    set.element = 1;
+  }
+  set.width = set.target.bytes / set.element;
+  set.async = node || random_.percent(60);
+  if (set.target.bytes > 4096 && random_.percent(40)) {
+    set.pitch = random_.between(16, set.target.bytes / 64) * 4;
+    set.width = random_.between(1, set.pitch / set.element);
+    set.height = set.target.bytes / set.pitch;
+    set.target.bytes = set.pitch * (set.height - 1) + set.width * set.element;
+  }
+  return set;
+}
+
+void Generator::set() {
+  const int stream = pick_stream();
+  if (random_.percent(15)) {
+    if (const auto pitched = pick_own_buffer(true)) {
+      const Buffer& buffer = plan_.buffers[*pitched];
+      const Access all{Space::Device, *pitched, 0, buffer.bytes, true};
+      const size_t rows = random_.between(1, buffer.height);
+      Set set{
+          all, 1,   static_cast<uint32_t>(random_.next()), random_.between(1, buffer.width), rows,
+          0,   true};
+      return submit(stream, set, {all});
+    }
+  }
+  const auto buffer = pick_own_buffer(false);
+  if (!buffer) return;
+  Set set = make_set(part_of(*buffer, 1, true), false);
+  set.async |= !implicit(stream);
+  submit(stream, set, {set.target});
+}
+
+// Between two device buffers, in one run.
+std::optional<Copy> Generator::make_device_copy() {
+  const auto to = pick_own_buffer(false);
+  std::vector<int> sources = readable_buffers();
+  std::erase_if(sources, [&](int one) { return plan_.buffers[one].source == Source::Pitch; });
+  if (!to || sources.empty()) return std::nullopt;
+  Copy copy;
+  copy.from = part_of(random_.one_of(sources), 1, false);
+  copy.to = part_of(*to, 1, true);
+  copy.to.bytes = copy.from.bytes = std::min(copy.to.bytes, copy.from.bytes);
+  if (overlap(copy.to, copy.from)) return std::nullopt;
+  copy.width = copy.to.bytes;
+  constexpr CopyForm kForms[] = {CopyForm::Plain, CopyForm::Generic, CopyForm::Peer};
+  copy.form = kForms[random_.below(3)];
+  copy.async = true;
+  return copy;
+}
+
+// Submits with the ordering that this form of copy really gives.
+void Generator::submit_copy(int stream, Copy copy) {
+  if (!implicit(stream)) copy.async = true;
+  if (copy.async && copy.form == CopyForm::RowsUnaligned) copy.form = CopyForm::Rows;
+  const bool from_host = copy.from.space == Space::Host;
+  const bool to_host = copy.to.space == Space::Host;
+  const bool pageable = (from_host && plan_.hosts[copy.from.index].kind == HostKind::Pageable) ||
+                        (to_host && plan_.hosts[copy.to.index].kind == HostKind::Pageable);
+  order_before(stream, {copy.to, copy.from});
+  account({copy.to, copy.from});
+  emit(stream, copy);
+  if (from_host && !copy.async) {
+    // The source may be written again at once; the device need not have the bytes yet.
+    order_->submit(thread_, stream, {copy.to});
+    return;
+  }
+  order_->submit(thread_, stream, {copy.to, copy.from});
+  if (to_host && (!copy.async || pageable)) order_->host_waits_stream(thread_, stream);
+}
+
+void Generator::copy() {
+  const int stream = pick_stream();
+  const size_t kind = random_.below(100);
+  if (kind < 15) {
+    if (const auto pitched = pick_own_buffer(true)) return copy_rows(*pitched);
+  }
+  std::optional<Copy> copy = make_device_copy();
+  if (!copy) return;
+  const auto host = kind < 65 ? pick_host() : std::nullopt;
+  if (host) {
+    const bool to_device = random_.percent(50);
+    Access& side = to_device ? copy->from : copy->to;
+    const Access& other = to_device ? copy->to : copy->from;
+    const size_t bytes = std::min(other.bytes, plan_.hosts[*host].bytes);
+    const size_t room = plan_.hosts[*host].bytes - bytes;
+    side = {Space::Host, *host, random_.below(room + 1), bytes, !to_device};
+    copy->to.bytes = copy->from.bytes = copy->width = bytes;
+    if (copy->form == CopyForm::Peer) copy->form = CopyForm::Plain;
+  }
+  copy->async = random_.percent(60);
+  if (copy->width > 64 * 1024 && random_.percent(30)) {
+    // The same extent as rows, or as a box of them, with different distances on each side.
+    const size_t extent = copy->width;
+    const bool volume = random_.percent(50);
+    copy->form = volume                ? CopyForm::Volume
+                 : random_.percent(50) ? CopyForm::Rows
+                                       : CopyForm::RowsUnaligned;
+    copy->unified = !host && random_.percent(30);
+    copy->depth = volume ? random_.between(2, 5) : 1;
+    const size_t row = random_.between(64, extent / 64);
+    copy->to_pitch = row + random_.below(64);
+    copy->from_pitch = row + random_.below(64);
+    copy->width = random_.between(row / 2, row);
+    const size_t widest = std::max(copy->to_pitch, copy->from_pitch);
+    const size_t rows = extent / widest / copy->depth;
+    copy->height = rows > 2 ? random_.between(1, rows - 1) : 1;
+    copy->to_rows = copy->from_rows = copy->height;
+    if (volume && rows > 2) copy->to_rows += random_.below(rows - copy->height);
+    const auto used = [&](size_t pitch, size_t rows_between) {
+      return pitch * (rows_between * (copy->depth - 1) + copy->height - 1) + copy->width;
+    };
+    copy->to.bytes = used(copy->to_pitch, copy->to_rows);
+    copy->from.bytes = used(copy->from_pitch, copy->from_rows);
+  }
+  submit_copy(stream, *copy);
+}
+
+// Between a pitched buffer and host memory or another pitched buffer.
+void Generator::copy_rows(int pitched) {
+  const Buffer& buffer = plan_.buffers[pitched];
+  const auto host = pick_host();
+  if (!host) return;
+  Copy copy;
+  copy.form = CopyForm::Rows;
+  copy.async = random_.percent(60);
+  copy.width = random_.between(1, buffer.width);
+  const size_t pitch = copy.width + random_.below(32);
+  copy.height = std::min(buffer.height, plan_.hosts[*host].bytes / pitch);
+  const bool to_device = random_.percent(50);
+  const Access device{Space::Device, pitched, 0, buffer.bytes, to_device};
+  const Access memory{Space::Host, *host, 0, pitch * (copy.height - 1) + copy.width, !to_device};
+  copy.to = to_device ? device : memory;
+  copy.from = to_device ? memory : device;
+  copy.to_pitch = to_device ? 0 : pitch;
+  copy.from_pitch = to_device ? pitch : 0;
+  submit_copy(pick_stream(), copy);
+}
+
+// --- kernels
+// ----------------------------------------------------------------------------------------
+
+// Few elements whatever the size: a launch costs well under a millisecond on one core.
+void Generator::shape_threads(Launch* launch) {
+  const uint32_t touched = static_cast<uint32_t>(random_.between(500, 6000));
+  launch->stride = std::max<uint32_t>(1, launch->elements / touched) | 1;
+  launch->grid = static_cast<unsigned>(random_.between(1, 8));
+  launch->block = 128;
+  launch->salt = static_cast<uint32_t>(random_.next());
+  constexpr Door kDoors[] = {Door::Kernel, Door::Kernel, Door::Ex, Door::Cooperative};
+  launch->door = kDoors[random_.below(4)];
+  // cuLaunchCooperativeKernel has no `extra`.
+  if (launch->door != Door::Cooperative && random_.percent(30)) launch->packing = Packing::Extra;
+}
+
+// Kernels in which word i of the output depends on word i of every input.
+std::optional<Launch> Generator::make_words_launch(Kernel kernel) {
+  const size_t unit = kernel == Kernel::Bytes ? 1 : kWord;
+  const auto out = pick_own_buffer(false);
+  if (!out || plan_.buffers[*out].bytes < 64) return std::nullopt;
+  Launch launch;
+  launch.kernel = kernel;
+  launch.arguments = {part_of(*out, unit, true)};
+  size_t inputs = 0;
+  switch (kernel) {
+    case Kernel::Fill:
+      inputs = 0;
+      break;
+    case Kernel::Bytes:
+      inputs = 1;
+      break;
+    case Kernel::Blend:
+      inputs = 2;
+      break;
+    case Kernel::Blend8:
+      inputs = 7;
+      break;
+    case Kernel::Bundle:
+      inputs = random_.between(1, kBundleInputs);
+      break;
+    case Kernel::Wide:
+      inputs = random_.between(30, kWideInputs);
+      break;
+    case Kernel::Histogram:
+    case Kernel::BlockSums:
+    case Kernel::Rows:
+    case Kernel::ThroughTable:
+    case Kernel::ThroughGlobal:
+      return std::nullopt;
+  }
+  std::vector<int> sources = readable_buffers();
+  std::erase_if(sources, [&](int one) {
+    return plan_.buffers[one].source == Source::Pitch || plan_.buffers[one].bytes < 64;
+  });
+  // A few distinct ones, or nearly every launch would need everything at once.
+  const size_t distinct = random_.percent(10) ? sources.size() : random_.between(1, 4);
+  while (sources.size() > distinct) {
+    sources.erase(sources.begin() + static_cast<long>(random_.below(sources.size())));
+  }
+  size_t elements = launch.arguments[0].bytes / unit;
+  for (int source : sources) elements = std::min(elements, plan_.buffers[source].bytes / unit);
+  launch.elements = static_cast<uint32_t>(elements);
+  launch.arguments[0].bytes = elements * unit;
+  for (size_t i = 0; i < inputs; ++i) {
+    Access input{Space::Device, random_.one_of(sources), 0, elements * unit, false};
+    const size_t room = plan_.buffers[input.index].bytes / unit - elements;
+    input.offset = random_.below(room + 1) * unit;
+    // Threads may read what they write themselves, not what others write.
+    if (overlap(input, launch.arguments[0])) {
+      input = launch.arguments[0];
+      input.write = false;
+    }
+    launch.arguments.push_back(input);
+  }
+  shape_threads(&launch);
+  if (kernel == Kernel::Wide) launch.stride = launch.stride * 8 + 1;
+  if (kernel == Kernel::Blend && random_.percent(60)) {
+    const std::vector<int> readable = readable_buffers();
+    launch.spectator = random_.percent(50) ? Launch::Spectator::Inside : Launch::Spectator::PastEnd;
+    launch.spectator_buffer = random_.one_of(readable);
+  }
+  return launch;
+}
+
+std::optional<Launch> Generator::make_reduction(Kernel kernel) {
+  const auto out = pick_own_buffer(false);
+  std::vector<int> sources = readable_buffers();
+  std::erase_if(sources, [&](int one) {
+    return (out && one == *out) || plan_.buffers[one].source == Source::Pitch ||
+           plan_.buffers[one].bytes < 64;
+  });
+  if (!out || sources.empty() || plan_.buffers[*out].bytes < 1024) return std::nullopt;
+  Launch launch;
+  launch.kernel = kernel;
+  const size_t words = plan_.buffers[*out].bytes / kWord;
+  launch.arguments = {{Space::Device, *out, random_.below(words - 255) * kWord, 1024, true},
+                      part_of(random_.one_of(sources), kWord, false)};
+  launch.elements = static_cast<uint32_t>(launch.arguments[1].bytes / kWord);
+  shape_threads(&launch);
+  return launch;
+}
+
+std::optional<Launch> Generator::make_launch() {
+  const size_t kind = random_.below(100);
+  if (kind < 30) return make_words_launch(Kernel::Blend);
+  if (kind < 42) return make_words_launch(Kernel::Blend8);
+  if (kind < 60) return make_words_launch(Kernel::Bundle);
+  if (kind < 65) return make_words_launch(Kernel::Wide);
+  if (kind < 75) return make_words_launch(Kernel::Bytes);
+  if (kind < 80) return make_words_launch(Kernel::Fill);
+  if (kind < 86) return make_reduction(Kernel::Histogram);
+  if (kind < 92) return make_reduction(Kernel::BlockSums);
+  const auto pitched = pick_own_buffer(true);
+  if (!pitched) return make_words_launch(Kernel::Blend);
+  Launch launch;
+  launch.kernel = Kernel::Rows;
+  launch.arguments = {{Space::Device, *pitched, 0, plan_.buffers[*pitched].bytes, true}};
+  launch.elements = static_cast<uint32_t>(plan_.buffers[*pitched].bytes);
+  shape_threads(&launch);
+  return launch;
+}
+
+void Generator::launch() {
+  const std::optional<Launch> launch = make_launch();
+  if (!launch) return;
+  // A spectator is no access, but the library must suppose that it is one.
+  std::vector<Access> named = launch->arguments;
+  if (launch->spectator != Launch::Spectator::Null) {
+    named.push_back({Space::Device, launch->spectator_buffer, 0, 0, false});
+  }
+  account(named);
+  submit(pick_stream(), *launch, launch->arguments);
+}
+
+// --- the rest
+// ---------------------------------------------------------------------------------------
+
+void Generator::host_work() {
+  const auto host = pick_host();
+  if (!host) return;
+  const size_t bytes = random_.between(1, plan_.hosts[*host].bytes);
+  const size_t offset = random_.below(plan_.hosts[*host].bytes - bytes + 1);
+  Access target{Space::Host, *host, offset, bytes, true};
+  const size_t kind = random_.below(3);
+  if (kind == 0) {
+    submit(pick_stream(), HostFunction{target, random_.next()}, {target});
+    return;
+  }
+  target.write = kind == 1;
+  order_on_host({target});
+  if (target.write) {
+    emit(0, HostFill{target, random_.next()});
+  } else {
+    emit(0, HostCheck{target});
+  }
+  order_->host_does({target});
+}
+
+void Generator::write_value() {
+  const auto buffer = pick_own_buffer(false);
+  if (!buffer || plan_.buffers[*buffer].bytes < 16) return;
+  const size_t bytes = random_.percent(50) ? 4 : 8;
+  const size_t slots = plan_.buffers[*buffer].bytes / bytes;
+  const Access target{Space::Device, *buffer, random_.below(slots) * bytes, bytes, true};
+  submit(pick_stream(), WriteValue{target, random_.next()}, {target});
+}
+
+void Generator::ask() {
+  const std::vector<int> readable = readable_buffers();
+  if (readable.empty()) return;
+  const int buffer = random_.one_of(readable);
+  constexpr Question kQuestions[] = {Question::Attributes, Question::AddressRange,
+                                     Question::MemoryInfo};
+  emit(0, Ask{kQuestions[random_.below(3)], buffer, random_.below(plan_.buffers[buffer].bytes)});
+}
+
+// Waits that no hazard asks for.
+void Generator::wait() {
+  const int stream = pick_stream();
+  const int event = event_covering(stream);
+  const int other = pick_stream();
+  switch (random_.below(3)) {
+    case 0:
+      emit(other, WaitEvent{event});
+      order_->wait_event(thread_, event, other);
+      break;
+    case 1:
+      emit(stream, HostWait{Wait::Stream, 0});
+      order_->host_waits_stream(thread_, stream);
+      break;
+    case 2:
+      emit(stream, HostWait{Wait::Event, event});
+      order_->host_waits_event(thread_, event);
+      break;
+  }
+}
+
+// Addresses in device memory: no launch argument will name these buffers. Few, since they stop
+// moving for good.
+void Generator::hidden_addresses() {
+  if (!alone_) return;
+  std::vector<int> targets(hidden_.begin(), hidden_.end());
+  std::erase_if(targets, [&](int one) { return plan_.buffers[one].bytes < 64; });
+  if (targets.size() < 3) {
+    if (const auto fresh = pick_own_buffer(false)) {
+      if (plan_.buffers[*fresh].bytes >= 64) targets.push_back(*fresh);
+    }
+  }
+  std::sort(targets.begin(), targets.end());
+  targets.erase(std::unique(targets.begin(), targets.end()), targets.end());
+  if (targets.empty()) return;
+  const bool global = random_.percent(30);
+  if (global) targets.resize(1);
+
+  Launch launch;
+  launch.kernel = global ? Kernel::ThroughGlobal : Kernel::ThroughTable;
+  size_t words = plan_.buffers[targets[0]].bytes / kWord;
+  for (int target : targets) words = std::min(words, plan_.buffers[target].bytes / kWord);
+  for (int target : targets) {
+    launch.arguments.push_back({Space::Device, target, 0, words * kWord, true});
+    hidden_.insert(target);
+  }
+  StoreAddresses store;
+  store.global = global;
+  store.targets = launch.arguments;
+  if (!global) {
+    if (tables_.empty()) {
+      const int table = static_cast<int>(plan_.buffers.size());
+      plan_.buffers.push_back({Source::Plain, random_.percent(50) ? kServed : 4096});
+      live_.push_back(table);
+      owner_[table] = thread_;
+      tables_.insert(table);
+      emit(0, Allocate{table});
+    }
+    store.table = {Space::Device, *tables_.begin(), random_.below(16) * 8, 8 * targets.size(),
+                   true};
+    launch.arguments.insert(launch.arguments.begin(), store.table);
+    launch.arguments[0].write = false;
+  }
+  launch.elements = static_cast<uint32_t>(words);
+  shape_threads(&launch);
+  // The module's global is in no table of regions; the legacy stream and a wait order its users.
+  emit(0, HostWait{Wait::Context, 0});
+  order_->host_waits_all(thread_);
+  submit(0, store, accesses(Work{store}));
+  submit(0, launch, launch.arguments);
+  emit(0, HostWait{Wait::Context, 0});
+  order_->host_waits_all(thread_);
+}
+
+}  // namespace random_program

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inside of generate(): the state of the program at the point that is being written.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "tests/random/order.h"
+#include "tests/random/plan.h"
+#include "tests/random/random.h"
+
+namespace random_program {
+
+constexpr size_t kMiB = size_t{1} << 20;
+constexpr size_t kServed = 2 * kMiB;  // the library's default threshold, and its granule
+
+class Generator {
+ public:
+  Generator(uint64_t seed, const Size& size);
+  Plan run();
+
+ private:
+  struct LiveGraph {
+    MakeGraph made;
+    int owner = 0;
+  };
+
+  // generate.cpp: things and phases
+  void add_things(int threads);
+  void begin_phase(int threads);
+  void choose_turns(int threads, int operations);
+  void step();
+  void finish();
+
+  // Emits, keeping Order and the working sets up to date.
+  void emit(int stream, Work work);
+  void submit(int stream, Work work, const std::vector<Access>& touched);
+  void order_before(int stream, const std::vector<Access>& touched);
+  void order_on_host(const std::vector<Access>& touched);
+  void account(const std::vector<Access>& touched);
+  bool has_symbols(int stream) const;  // may be named by a null stream and _ptsz
+  bool implicit(int stream) const;     // the stream of synchronous calls
+
+  // Picking: of what this thread may use in this phase.
+  int pick_stream();
+  std::optional<int> pick_own_buffer(bool pitched);
+  std::vector<int> own_buffers() const;
+  std::vector<int> readable_buffers() const;
+  std::optional<int> pick_host();
+  int event_covering(int stream);
+  Access part_of(int buffer, size_t unit, bool write);
+
+  // generate_operations.cpp
+  void allocate();
+  void initialise(int buffer);
+  void release();
+  void release(int buffer);
+  void set();
+  void copy();
+  void copy_rows(int buffer);
+  void launch();
+  void host_work();
+  void write_value();
+  void ask();
+  void wait();
+  void hidden_addresses();
+  std::optional<Launch> make_launch();
+  std::optional<Launch> make_words_launch(Kernel kernel);
+  std::optional<Launch> make_reduction(Kernel kernel);
+  Set make_set(const Access& target, bool node);
+  std::optional<Copy> make_device_copy();
+  void submit_copy(int stream, Copy copy);
+  void shape_threads(Launch* launch);
+
+  // generate_graph.cpp
+  void make_graph();
+  void update_graph(int graph);
+  void launch_graph(int graph);
+  void drop_graph(int graph);
+  std::optional<NodeWork> make_node();
+  std::set<int> held() const;  // buffers that may not move now
+
+  Random random_;
+  Size size_;
+  Plan plan_;
+  std::optional<Order> order_;
+
+  std::vector<int> live_;     // buffers, in allocation order; tables are not among them
+  std::map<int, int> owner_;  // of buffers in this phase; -1: everybody reads
+  std::map<int, int> host_owner_;
+  std::vector<int> stream_owner_;
+  std::map<int, LiveGraph> graphs_;
+  std::set<int> hidden_;  // buffers whose address is in device memory
+  std::set<int> tables_;
+  bool hides_ = false;  // this program does that at all
+  int events_per_thread_ = 6;
+  int thread_ = 0;
+  bool alone_ = true;  // one thread in this phase
+};
+
+// Whether every two nodes that touch the same bytes, one writing, are ordered by `after`.
+bool well_ordered(const std::vector<Node>& nodes);
+bool conflict(const std::vector<Access>& a, const std::vector<Access>& b);
+
+}  // namespace random_program

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+// A random program as data: what it allocates and, phase by phase, what each of its host threads
+// does. It depends on the seed alone, never on an answer of the driver.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace random_program {
+
+// --- things
+// ---------------------------------------------------------------------------------------
+
+enum class Source { Plain, Async, Pitch };  // cuMemAlloc, cuMemAllocAsync, cuMemAllocPitch
+
+struct Buffer {
+  Source source = Source::Plain;
+  size_t bytes = 0;              // what was asked for; Pitch: width * height
+  size_t width = 0, height = 0;  // Pitch only: rows whose distance the driver chooses
+};
+
+enum class HostKind { Pinned, PinnedOld, Registered, Pageable };  // HostAlloc, AllocHost, ...
+
+struct HostBuffer {
+  HostKind kind = HostKind::Pinned;
+  size_t bytes = 0;
+};
+
+enum class StreamKind { Legacy, Blocking, NonBlocking, PerThread };
+
+struct Stream {
+  StreamKind kind = StreamKind::Legacy;
+  int thread = 0;  // per-thread streams: whose
+};
+
+// --- what one operation touches
+// -------------------------------------------------------------------
+
+enum class Space { Device, Host };
+
+struct Access {
+  Space space = Space::Device;
+  int index = 0;  // of the Buffer or HostBuffer
+  size_t offset = 0;
+  size_t bytes = 0;
+  bool write = false;
+};
+
+// --- operations
+// -----------------------------------------------------------------------------------
+
+enum class Kernel {
+  Fill,
+  Blend,
+  Blend8,
+  Bundle,
+  Wide,
+  Bytes,
+  Histogram,
+  BlockSums,
+  Rows,
+  ThroughTable,
+  ThroughGlobal,
+};
+enum class Door { Kernel, Ex, Cooperative };
+enum class Packing { Params, Extra };
+
+struct Launch {
+  Kernel kernel = Kernel::Fill;
+  std::vector<Access> arguments;  // the first is written; ThroughTable: the table, then its targets
+  uint32_t elements = 0, stride = 1, salt = 0;
+  unsigned grid = 1, block = 128;
+  Door door = Door::Kernel;
+  Packing packing = Packing::Params;
+  // blend's unused pointer: null, a live buffer, or one past the end of it.
+  enum class Spectator { Null, Inside, PastEnd } spectator = Spectator::Null;
+  int spectator_buffer = 0;
+};
+
+struct Set {
+  Access target;
+  unsigned element = 1;  // bytes: 1, 2, 4
+  uint32_t value = 0;
+  size_t width = 0, height = 1;  // in elements and rows; target.bytes is the extent
+  size_t pitch = 0;              // 0 with a Pitch buffer: the buffer's own
+  bool async = false;
+};
+
+enum class CopyForm { Plain, Generic, Peer, Rows, RowsUnaligned, Volume };
+
+struct Copy {
+  CopyForm form = CopyForm::Plain;  // Plain: HtoD, DtoH, DtoD by the sides
+  Access to, from;
+  size_t width = 0, height = 1, depth = 1;  // bytes, rows, slices
+  size_t to_pitch = 0, from_pitch = 0;      // 0 with a Pitch buffer: its own
+  size_t to_rows = 0, from_rows = 0;        // rows between slices
+  bool async = false;
+  bool unified = false;  // Rows, Volume: memory type UNIFIED for device sides
+};
+
+struct HostFill {
+  Access target;
+  uint64_t seed = 0;
+};  // by the host thread itself
+struct HostCheck {
+  Access target;
+};
+struct HostFunction {
+  Access target;
+  uint64_t seed = 0;
+};  // the same in stream order
+struct WriteValue {
+  Access target;
+  uint64_t value = 0;
+};  // target.bytes is 4 or 8
+
+// Puts the addresses of `targets` into a buffer, or the first of them into the module's global.
+struct StoreAddresses {
+  bool global = false;
+  Access table;
+  std::vector<Access> targets;
+};
+
+struct Allocate {
+  int buffer = 0;
+};
+struct Release {
+  int buffer = 0;
+  bool async = false;
+};
+
+struct Record {
+  int event = 0;
+};
+struct WaitEvent {
+  int event = 0;
+};
+enum class Wait { Stream, Event, Context, StreamPoll, EventPoll };
+struct HostWait {
+  Wait wait = Wait::Context;
+  int event = 0;
+};
+
+enum class Question { Attributes, AddressRange, MemoryInfo };
+struct Ask {
+  Question question = Question::Attributes;
+  int buffer = 0;
+  size_t offset = 0;
+};
+
+// Graphs: nodes are operations of the kinds below, `after` are indices of earlier nodes.
+struct Nothing {};
+using NodeWork = std::variant<Launch, Set, Copy, HostFunction, Nothing>;
+struct Node {
+  NodeWork work;
+  std::vector<int> after;
+  int lane = 0;  // captured graphs: on which of the two streams
+};
+enum class Building { Captured, ByHand };
+struct MakeGraph {
+  int graph = 0;
+  Building building = Building::ByHand;
+  int capture_mode = 0;  // CUstreamCaptureMode
+  int second_stream = -1;
+  std::vector<Node> nodes;
+};
+// The whole graph again, same shape and other arguments; or single nodes of it.
+struct UpdateGraph {
+  int graph = 0;
+  bool whole = false;
+  int second_stream = -1;
+  std::vector<Node> nodes;  // all of them, new
+  std::vector<int> changed;
+};
+struct LaunchGraph {
+  int graph = 0;
+};
+struct DropGraph {
+  int graph = 0;
+};
+
+struct Checkpoint {
+  std::vector<int> buffers;
+};  // hash these now, with nothing in flight
+
+using Work = std::variant<Allocate, Release, Launch, Set, Copy, HostFill, HostCheck, HostFunction,
+                          WriteValue, StoreAddresses, Record, WaitEvent, HostWait, Ask, MakeGraph,
+                          UpdateGraph, LaunchGraph, DropGraph, Checkpoint>;
+
+struct Operation {
+  int stream = 0;           // where it has one
+  bool per_thread = false;  // by the _ptsz/_ptds symbols, with a null stream
+  Work work;
+};
+
+// The threads of a phase run at once; phases follow each other.
+struct Phase {
+  std::vector<std::vector<Operation>> threads;
+};
+
+struct Plan {
+  uint64_t seed = 0;
+  int threads = 1;
+  std::vector<Buffer> buffers;
+  std::vector<HostBuffer> hosts;
+  std::vector<Stream> streams;
+  int events = 0;
+  int graphs = 0;
+  std::vector<Phase> phases;
+
+  // What a budget is measured against, in bytes on the device.
+  size_t footprint = 0;  // most that lived at once, of buffers big enough to be served
+  size_t small = 0;      // most that lived at once of the others
+  size_t widest = 0;     // most that one operation needs there at once, with what is held still
+  size_t operations() const {
+    size_t count = 0;
+    for (const Phase& phase : phases) {
+      for (const auto& thread : phase.threads) count += thread.size();
+    }
+    return count;
+  }
+};
+
+// What an operation reads and writes: what its order and its working set follow from.
+std::vector<Access> accesses(const NodeWork& work);
+std::vector<Access> accesses(const Work& work);
+
+struct Size {
+  int operations = 60;
+  size_t footprint = size_t{40} << 20;  // about
+};
+
+Plan generate(uint64_t seed, const Size& size);
+
+}  // namespace random_program
