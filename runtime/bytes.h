@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include <cctype>
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -47,7 +47,7 @@ inline std::optional<uint64_t> parse_scaled(std::string_view text, uint64_t scal
 inline std::optional<uint64_t> parse_bytes(std::string_view text) {
   const size_t number = std::min(text.find_first_not_of("0123456789."), text.size());
   std::string_view unit = text.substr(number);
-  while (!unit.empty() && unit.front() == ' ') unit.remove_prefix(1);
+  if (unit.size() > 1 && unit.front() == ' ') unit.remove_prefix(1);
   const auto upper = [](char c) { return static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c); };
   uint64_t scale = 1;
   if (!unit.empty() && upper(unit.front()) != 'B') {

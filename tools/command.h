@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the verbs of the `spillway` command have in common. One file per verb; the table is in
+// main.cpp.
+#pragma once
+
+#include <string_view>
+
+namespace CLI {
+class App;
+}
+
+namespace spillway::tools {
+
+// As env(1) has them: what the program itself returned is never confused with our own failure.
+inline constexpr int kOwnFailure = 125;
+inline constexpr int kCannotRun = 126;
+inline constexpr int kNotFound = 127;
+
+struct Command {
+  std::string_view name;
+  std::string_view doc;
+  void (*declare)(CLI::App& app);  // adds the verb's options
+  int (*run)();                    // after parsing; the exit status
+};
+
+void declare_run(CLI::App& app);
+int run_program();
+void declare_config(CLI::App& app);
+int show_config();
+void declare_hooks(CLI::App& app);
+int show_hooks();
+
+// "spillway: <text>" on stderr.
+void complain(std::string_view text);
+void warn(std::string_view text);
+
+}  // namespace spillway::tools

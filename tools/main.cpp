@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// The `spillway` command: a table of verbs.
+#include <CLI/CLI.hpp>
+#include <array>
+#include <cstdio>
+#include <exception>
+
+#include "tools/command.h"
+
+namespace spillway::tools {
+namespace {
+
+constexpr auto kCommands = std::to_array<Command>({
+    {"run", "run a program under Spillway", declare_run, run_program},
+    {"config", "every option: value, default, meaning, where the value came from", declare_config,
+     show_config},
+    {"hooks", "every function of the driver API: what Spillway does with it, and why",
+     declare_hooks, show_hooks},
+});
+
+int run(int argc, char** argv) {
+  CLI::App app("Spillway lets a CUDA program use more memory than its GPU has.", "spillway");
+  app.set_version_flag("--version", "spillway " SPILLWAY_VERSION);
+  app.require_subcommand(1);
+  app.failure_message([](const CLI::App*, const CLI::Error& error) {
+    return std::string("spillway: ") + error.what() +
+           "\nTry `spillway --help`, or `spillway VERB --help`.\n";
+  });
+  std::array<CLI::App*, kCommands.size()> verbs{};
+  for (size_t i = 0; i < kCommands.size(); ++i) {
+    verbs[i] = app.add_subcommand(std::string(kCommands[i].name), std::string(kCommands[i].doc));
+    kCommands[i].declare(*verbs[i]);
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kOwnFailure;
+  }
+  for (size_t i = 0; i < kCommands.size(); ++i) {
+    if (!verbs[i]->parsed()) continue;
+    const int status = kCommands[i].run();
+    if (std::fflush(stdout) == 0) return status;
+    complain("cannot write to stdout");
+    return kOwnFailure;
+  }
+  return kOwnFailure;
+}
+
+}  // namespace
+
+void complain(std::string_view text) {
+  std::fprintf(stderr, "spillway: %.*s\n", static_cast<int>(text.size()), text.data());
+}
+
+void warn(std::string_view text) {
+  std::fprintf(stderr, "spillway: warning: %.*s\n", static_cast<int>(text.size()), text.data());
+}
+
+}  // namespace spillway::tools
+
+int main(int argc, char** argv) {
+  try {
+    return spillway::tools::run(argc, argv);
+  } catch (const std::exception& failure) {
+    spillway::tools::complain(failure.what());
+    return spillway::tools::kOwnFailure;
+  }
+}
