@@ -17,16 +17,20 @@ function(cuda_runtime_program name)
   add_custom_target(${name} ALL DEPENDS ${out})
 endfunction()
 
-# cuda_kernel_image(name source): PTX of a .cu file as build/kernels/<name>.ptx, and as a C array
+# cuda_kernel_image(name source [arch]): PTX of a .cu file as build/kernels/<name>.ptx, and as a C array
 # `const unsigned char <name>_ptx[]` (zero-terminated) with `<name>_ptx_size` in <name>_ptx.h,
 # in the include path ${CMAKE_BINARY_DIR}/kernels.
 function(cuda_kernel_image name source)
+  set(arch compute_75)
+  if(ARGC GREATER 2)
+    set(arch ${ARGV2})
+  endif()
   get_filename_component(absolute ${source} ABSOLUTE)
   set(ptx ${CMAKE_BINARY_DIR}/kernels/${name}.ptx)
   set(header ${CMAKE_BINARY_DIR}/kernels/${name}_ptx.h)
   add_custom_command(OUTPUT ${ptx} ${header}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/kernels
-    COMMAND ${CUDA_HOME}/bin/nvcc -std=c++17 -ptx -arch=compute_75 -o ${ptx} ${absolute}
+    COMMAND ${CUDA_HOME}/bin/nvcc -std=c++17 -ptx -arch=${arch} -o ${ptx} ${absolute}
     COMMAND ${CMAKE_COMMAND} -DINPUT=${ptx} -DOUTPUT=${header} -DSYMBOL=${name}_ptx
             -P ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
     DEPENDS ${absolute} ${CMAKE_SOURCE_DIR}/cmake/embed.cmake COMMENT "nvcc -ptx ${name}" VERBATIM)
