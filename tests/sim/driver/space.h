@@ -33,7 +33,8 @@ bool find_extent(CUdeviceptr address, Extent* out);
 // when they run. Ordinary host memory that CUDA does not know is *not* in any extent.
 bool accessible(CUdeviceptr address, size_t bytes, bool write);
 
-// Device memory for the driver's own needs (module variables); charged to the device. 0: out of memory.
+// Device memory for the driver's own needs (module variables); charged to the device. 0: out of
+// memory.
 CUdeviceptr allocate_internal(int device, size_t bytes, size_t align);
 void free_internal(CUdeviceptr address);
 
