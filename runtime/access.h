@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Small words shared by the seam and the engine: what a call touches, and why a range is held still.
+// Small words shared by the seam and the engine: what a call touches, and why a range is held
+// still.
 #pragma once
 
 #include <cuda.h>
@@ -7,6 +8,13 @@
 #include <cstddef>
 
 namespace spillway {
+
+// How an application names a stream. per_thread: the call was a _ptsz/_ptds variant, in which a
+// null handle means the calling thread's own default stream.
+struct StreamRef {
+  CUstream handle = nullptr;
+  bool per_thread = false;
+};
 
 // `bytes` from `address` on are read or written; 0 bytes: the whole range it lies in. An address
 // that is not ours is ignored.

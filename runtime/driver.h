@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The driver's own entry points that runtime/ calls: filled once by whoever starts the Manager
-// (interpose/ in the product, a test directly), never looked up here. runtime/driver.def is the list.
+// (interpose/ in the product, a test directly), never looked up here. runtime/driver.def is the
+// list.
 //
-// Contract: any of them may fail at any time; a null entry means that this driver lacks the function.
-// None that allocates, frees, maps or unmaps is called while a lock of ours is held, because
-// communication libraries patch those inside the driver and call back into our exports.
+// Contract: any of them may fail at any time; a null entry means that this driver lacks the
+// function. None that allocates, frees, maps or unmaps is called while a lock of ours is held,
+// because communication libraries patch those inside the driver and call back into our exports.
 #pragma once
 
 #include <cuda.h>

@@ -4,7 +4,8 @@
 // Manager::start, and answers with the CUresult that the application should see.
 //
 // "submit" arguments are callables that make the application's own driver call, with its own
-// arguments, exactly once, and return its CUresult; the Manager decides when it is safe.
+// arguments, and return its CUresult; the Manager decides when it is safe. It is called once, and a
+// second time only after OUT_OF_MEMORY, when memory could be freed for it.
 #pragma once
 
 #include <cuda.h>
@@ -21,15 +22,11 @@ namespace spillway {
 
 struct Config;
 
-// How an application names a stream. per_thread: the call was a _ptsz/_ptds variant, in which a
-// null handle means the calling thread's own default stream.
-struct StreamRef {
-  CUstream handle = nullptr;
-  bool per_thread = false;
-};
+class Engine;
+class Submission;
 
-// Why a range may not move any more. kPinReasons (access.h) is the table.
-struct Manager {
+class Manager {
+ public:
   // Starts the memory manager of this process, once, in a thread with a current context. Null and a
   // log line when the machine cannot be served (reason named); the caller then passes everything
   // through. The driver table must be complete by then. Leaked on purpose.
@@ -55,7 +52,8 @@ struct Manager {
   CUresult launch_unknown(StreamRef stream, Submit&& submit) noexcept;
   // Copies, sets and stream memory operations: what they name stays put while they run.
   template <class Submit>
-  CUresult touch(std::initializer_list<Access> accesses, StreamRef stream, Submit&& submit) noexcept {
+  CUresult touch(std::initializer_list<Access> accesses, StreamRef stream,
+                 Submit&& submit) noexcept {
     return touch(std::span<const Access>(accesses.begin(), accesses.size()), stream,
                  static_cast<Submit&&>(submit));
   }
@@ -75,7 +73,8 @@ struct Manager {
   // After a successful instantiate (any form) or whole-graph update: reads the graph's nodes.
   void graph_instantiated(CUgraphExec exec, CUgraph graph) noexcept;
   // After one node of an executable graph got new parameters: what it names is added.
-  void graph_exec_kernel(CUgraphExec exec, CUfunction function, void** params, void** extra) noexcept;
+  void graph_exec_kernel(CUgraphExec exec, CUfunction function, void** params,
+                         void** extra) noexcept;
   void graph_exec_memory(CUgraphExec exec, std::span<const Access> accesses) noexcept;
   void graph_exec_destroyed(CUgraphExec exec) noexcept;  // before the driver's own destroy
   template <class Submit>
@@ -91,15 +90,28 @@ struct Manager {
                               CUdeviceptr address) noexcept;
 
   // --- lives of other things --------------------------------------------------------------------
-  void stream_destroying(CUstream stream) noexcept;     // before the driver's destroy
-  void context_destroying(CUcontext context) noexcept;  // before destroy
+  void stream_destroying(CUstream stream) noexcept;          // before the driver's destroy
+  void context_destroying(CUcontext context) noexcept;       // before destroy
   void primary_context_resetting(CUdevice device) noexcept;  // before reset or the last release
-  void context_switched() noexcept;                     // after any call that changed the current one
-  void modules_changed() noexcept;                      // after an unload: handles may be reused
+  void context_switched() noexcept;  // after any call that changed the current one
+  void modules_changed() noexcept;   // after an unload: handles may be reused
   // The application's own cuMemCreate/cuMemRelease, accounted against the budget, never moved.
   void application_created(CUmemGenericAllocationHandle handle, size_t bytes,
                            const CUmemAllocationProp& properties) noexcept;
   void application_released(CUmemGenericAllocationHandle handle) noexcept;
+
+ private:
+  explicit Manager(Engine& engine) : engine_(engine) {}
+  CUresult launch_slowly(CUfunction function, void** params, void** extra, StreamRef stream,
+                         Submission submit) noexcept;
+  CUresult launch_anything(StreamRef stream, Submission submit) noexcept;
+  CUresult touch_slowly(std::span<const Access> accesses, StreamRef stream,
+                        Submission submit) noexcept;
+  CUresult launch_graph(CUgraphExec exec, StreamRef stream, Submission submit) noexcept;
+
+  Engine& engine_;
 };
 
 }  // namespace spillway
+
+#include "runtime/manager_inline.h"

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+// Allocation and free. Large requests become ranges; small ones, and those in pools that must stay
+// the driver's, are passed on and accounted.
+#include <algorithm>
+
+#include "runtime/errors.h"
+#include "runtime/ledger.h"
+#include "runtime/log.h"
+#include "runtime/manager.h"
+#include "runtime/residents.h"
+
+namespace spillway {
+
+namespace {
+
+bool capturing(const Driver& driver, StreamRef ref) {
+  CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
+  const CUstream handle = !ref.handle && ref.per_thread ? CU_STREAM_PER_THREAD : ref.handle;
+  return driver.cuStreamIsCapturing(handle, &status) == CUDA_SUCCESS &&
+         status != CU_STREAM_CAPTURE_STATUS_NONE;
+}
+
+// Passes an allocation to the driver; when that is out of memory, frees some of ours and tries
+// again.
+template <class Call>
+CUresult pass(Engine& engine, CUdeviceptr* out, uint64_t bytes, Call&& call) {
+  Device* device = engine.device();
+  CUresult result = call();
+  while (result == CUDA_ERROR_OUT_OF_MEMORY && device && bytes < device->total &&
+         relieve(engine, *device, round_up(bytes, kGranule)))
+    result = call();
+  if (result != CUDA_SUCCESS) return result;
+  engine.counters.allocations++;
+  if (!device || !out) return result;
+  device->external += bytes;
+  std::lock_guard held(engine.accounts);
+  engine.externals[*out] = {bytes, device->ordinal};
+  return result;
+}
+
+void account_free(Engine& engine, CUdeviceptr address) {
+  engine.counters.frees++;
+  std::lock_guard held(engine.accounts);
+  const auto found = engine.externals.find(address);
+  if (found == engine.externals.end()) return;
+  if (Device* device = engine.device(found->second.device)) device->external -= found->second.bytes;
+  engine.externals.erase(found);
+}
+
+// A freed range of the same size whose bytes nobody can still be using.
+Range* reuse(Engine& engine, const Held& held, Device& device, uint64_t bytes,
+             StreamState* stream) {
+  const auto found = engine.cached.find(round_up(bytes, kGranule));
+  if (found == engine.cached.end()) return nullptr;
+  auto& list = found->second;
+  // Newest first: it is the likeliest to be on the device, and in the same stream.
+  for (auto each = list.rbegin(); each != list.rend(); ++each) {
+    Range* range = *each;
+    if (range->device != device.ordinal || range->pins || !on_device(*range)) continue;
+    const bool same_stream = stream && range->freed_on == stream->id;
+    if (!same_stream && !engine.completion.idle(*range)) continue;
+    uncache(engine, held, *range);
+    return range;
+  }
+  return nullptr;
+}
+
+void count_live(Engine& engine, const Held&, Device& device, const Range& range) {
+  device.live_bytes += range.extent;
+  uint64_t all = 0;
+  for (int ordinal = 0; ordinal < Engine::kMaxDevices; ordinal++)
+    if (const Device* each = engine.device(ordinal)) all += each->live_bytes;
+  if (all > engine.counters.peak_bytes.load()) engine.counters.peak_bytes.store(all);
+  engine.counters.allocations++;
+}
+
+// `stream`: of a stream-ordered allocation.
+CUresult serve(Engine& engine, Device& device, CUdeviceptr* out, uint64_t bytes,
+               StreamState* ordered, CUmemoryPool pool, bool stream_ordered) {
+  CUcontext context = nullptr;
+  engine.driver.cuCtxGetCurrent(&context);
+  Held held(engine.ledger);
+  const uint64_t extent = round_up(bytes, kGranule);
+  const uint64_t most = device.limit + engine.host_limit;
+  if (extent < bytes || device.live_bytes > most || extent > most - device.live_bytes) {
+    engine.counters.refused++;
+    return CUDA_ERROR_OUT_OF_MEMORY;  // it could never be backed, wherever everything else went
+  }
+  Range* range = reuse(engine, held, device, bytes, ordered);
+  if (range) {
+    range->bytes = bytes;
+    range->still = 0;
+  } else {
+    range = new_range(engine, held, device, bytes);
+    if (!range) {
+      engine.counters.refused++;
+      log(LogLevel::Warn,
+          "out of address space: {} MiB do not fit in what is left of "
+          "SPILLWAY_ARENA",
+          bytes >> 20);
+      return CUDA_ERROR_OUT_OF_MEMORY;
+    }
+    range->context = context;
+    held.unlock();
+    const CUresult backed = back_range(engine, device, *range);
+    held.lock();
+    if (backed != CUDA_SUCCESS) {
+      engine.counters.refused++;
+      retire(engine, held, *range);
+      return backed;
+    }
+  }
+  range->context = context;
+  range->pool = pool;
+  range->stream_ordered = stream_ordered;
+  range->freed_on = 0;
+  range->buffer_id = ++engine.buffer_ids;
+  range->life = Life::Live;
+  count_live(engine, held, device, *range);
+  *out = range->base;
+  return CUDA_SUCCESS;
+}
+
+}  // namespace
+
+CUresult Manager::allocate(CUdeviceptr* out, size_t bytes) noexcept {
+  Device* device = out && bytes >= engine_.config.min_size.count ? engine_.device() : nullptr;
+  if (device) return serve(engine_, *device, out, bytes, nullptr, nullptr, false);
+  return pass(engine_, out, bytes, [&] { return engine_.driver.cuMemAlloc_v2(out, bytes); });
+}
+
+CUresult Manager::allocate_pitch(CUdeviceptr* out, size_t* pitch, size_t width, size_t height,
+                                 unsigned element) noexcept {
+  // 512 bytes is the pitch that the driver chooses on every device seen; its own answer for one row
+  // of this width is taken where it can be had.
+  constexpr size_t kPitchUnit = 512;
+  size_t bytes = 0;
+  const bool sane = out && pitch && width && height &&
+                    (element == 4 || element == 8 || element == 16) &&
+                    width <= SIZE_MAX - kPitchUnit &&
+                    !__builtin_mul_overflow(round_up(width, kPitchUnit), height, &bytes);
+  Device* device = sane && bytes >= engine_.config.min_size.count ? engine_.device() : nullptr;
+  if (!device)
+    return pass(engine_, out, bytes, [&] {
+      return engine_.driver.cuMemAllocPitch_v2(out, pitch, width, height, element);
+    });
+  const CUresult result = serve(engine_, *device, out, bytes, nullptr, nullptr, false);
+  if (result == CUDA_SUCCESS) *pitch = round_up(width, kPitchUnit);
+  return result;
+}
+
+CUresult Manager::allocate_async(CUdeviceptr* out, size_t bytes, CUmemoryPool pool,
+                                 StreamRef ref) noexcept {
+  const Driver& driver = engine_.driver;
+  const auto from_driver = [&] {
+    const CUstream handle = !ref.handle && ref.per_thread ? CU_STREAM_PER_THREAD : ref.handle;
+    return pool ? driver.cuMemAllocFromPoolAsync(out, bytes, pool, handle)
+                : driver.cuMemAllocAsync(out, bytes, handle);
+  };
+  Device* device = out && bytes >= engine_.config.min_size.count ? engine_.device() : nullptr;
+  if (device && pool) {
+    // Only the device's own pools: one that the application made may be meant for export, for the
+    // host, or for another device.
+    CUmemoryPool own = nullptr;
+    driver.cuDeviceGetDefaultMemPool(&own, device->ordinal);
+    if (pool != own) device = nullptr;
+  }
+  // In a capture the allocation belongs to the graph. A handle that is no stream is the driver's to
+  // judge.
+  StreamState* stream = nullptr;
+  if (device && !capturing(driver, ref)) stream = engine_.completion.resolve(ref, thread_state());
+  if (!stream) return pass(engine_, out, bytes, from_driver);
+  return serve(engine_, *device, out, bytes, stream, pool, true);
+}
+
+CUresult Manager::release(CUdeviceptr address) noexcept {
+  if (!engine_.arena.contains(address)) {
+    const CUresult result = engine_.driver.cuMemFree_v2(address);
+    if (result == CUDA_SUCCESS) account_free(engine_, address);
+    return result;
+  }
+  Held held(engine_.ledger);
+  Range* range = find_live(engine_, held, address);
+  if (!range || range->base != address) return CUDA_ERROR_INVALID_VALUE;
+  range->life = Life::Zombie;  // nobody else finds it while the ledger is released
+  held.unlock();
+  // cuMemFree promises that work submitted before it is over; nobody waits, but nobody gets the
+  // memory before either.
+  engine_.completion.mark_all_streams(*range);
+  held.lock();
+  engine_.device(range->device)->live_bytes -= range->extent;
+  engine_.said_exhausted = false;
+  range->freed_on = 0;
+  engine_.counters.frees++;
+  if (range->graphs == 0) cache(engine_, held, *range);
+  held.unlock();
+  engine_.changed.notify_all();
+  return CUDA_SUCCESS;
+}
+
+CUresult Manager::release_async(CUdeviceptr address, StreamRef ref) noexcept {
+  const Driver& driver = engine_.driver;
+  StreamState* stream =
+      engine_.arena.contains(address) ? engine_.completion.resolve(ref, thread_state()) : nullptr;
+  if (!stream) {
+    const CUstream handle = !ref.handle && ref.per_thread ? CU_STREAM_PER_THREAD : ref.handle;
+    const CUresult result = driver.cuMemFreeAsync(address, handle);
+    if (result == CUDA_SUCCESS) account_free(engine_, address);
+    return result;
+  }
+  if (capturing(driver, ref)) return CUDA_ERROR_INVALID_VALUE;  // only a graph's own memory
+  Held held(engine_.ledger);
+  Range* range = find_live(engine_, held, address);
+  if (!range || range->base != address || !range->stream_ordered) return CUDA_ERROR_INVALID_VALUE;
+  Completion::mark(*range, stream, use_clock.fetch_add(1, std::memory_order_seq_cst));
+  stream->last.store(use_clock.load(), std::memory_order_relaxed);
+  engine_.device(range->device)->live_bytes -= range->extent;
+  engine_.said_exhausted = false;
+  range->freed_on = stream->id;
+  engine_.counters.frees++;
+  if (range->graphs == 0)
+    cache(engine_, held, *range);
+  else
+    range->life = Life::Zombie;
+  return CUDA_SUCCESS;
+}
+
+void Manager::application_created(CUmemGenericAllocationHandle handle, size_t bytes,
+                                  const CUmemAllocationProp& properties) noexcept {
+  if (properties.location.type != CU_MEM_LOCATION_TYPE_DEVICE) return;
+  Device* device = properties.location.id >= 0 && properties.location.id < Engine::kMaxDevices
+                       ? engine_.device(properties.location.id)
+                       : nullptr;
+  if (!device) return;
+  device->external += bytes;
+  std::lock_guard held(engine_.accounts);
+  engine_.application_handles[handle] = {bytes, device->ordinal};
+}
+
+void Manager::application_released(CUmemGenericAllocationHandle handle) noexcept {
+  std::lock_guard held(engine_.accounts);
+  const auto found = engine_.application_handles.find(handle);
+  if (found == engine_.application_handles.end()) return;
+  engine_.device(found->second.device)->external -= found->second.bytes;
+  engine_.application_handles.erase(found);
+}
+
+}  // namespace spillway

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Device memory of one device: chunks that back pieces, and idle ones waiting. Idle chunks are
+// kept, because creating one is the dearest VMM call (193 us for 2 MiB on an A100, published).
+//
+// A piece is covered greedily by the largest idle chunks that fit, then by new ones of power-of-two
+// size, so that any idle chunk serves any piece and nothing is lost to rounding.
+// Only the holder of the device's token (mover.h) may call anything here.
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "runtime/driver.h"
+#include "runtime/range.h"
+
+namespace spillway {
+
+class ChunkPool {
+ public:
+  ChunkPool(const Driver& driver, int device, uint64_t largest);
+
+  // Covers exactly `bytes`. `budget` bounds what all chunks of this pool may come to. False, with
+  // nothing taken: not without freeing something first.
+  bool take(uint64_t bytes, uint64_t budget, std::vector<Chunk>* out) noexcept;
+  void give(std::vector<Chunk>& chunks) noexcept;
+  // Gives idle chunks back to the driver until no more than `budget` is held, or none is idle.
+  void trim(uint64_t budget) noexcept;
+
+  uint64_t held() const { return held_; }  // bytes of all chunks, idle or not
+  uint64_t idle() const { return idle_; }
+
+ private:
+  bool create(uint64_t bytes, Chunk* out) noexcept;
+  void release(Chunk chunk) noexcept;
+
+  const Driver& driver_;
+  CUmemAllocationProp properties_{};
+  uint64_t largest_;
+  uint64_t held_ = 0;
+  uint64_t idle_ = 0;
+  bool said_full_ = false;
+  std::map<uint64_t, std::vector<Chunk>> idle_by_size_;
+};
+
+}  // namespace spillway

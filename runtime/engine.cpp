@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/engine.h"
+
+#include <algorithm>
+
+#include "runtime/capture.h"
+#include "runtime/errors.h"
+#include "runtime/log.h"
+
+namespace spillway {
+
+std::atomic<Engine*> Engine::current_{nullptr};
+FastPath fast_path;
+
+namespace {
+
+// Pieces of 64 MiB: large enough that a remap (~0.1 ms a handle) is under a tenth of the copy over
+// PCIe 5 (1.2 ms), small enough to move while others are used. A small budget gets smaller pieces,
+// so that a handful of them always fits.
+constexpr uint64_t kLargestPiece = 64 << 20;
+constexpr uint64_t kPiecesInBudget = 8;
+constexpr uint64_t kLargestChunk = 32 << 20;
+
+uint64_t piece_size(uint64_t limit) {
+  const uint64_t share = limit / kPiecesInBudget;
+  return std::clamp(share ? power_below(share) : kGranule, kGranule, kLargestPiece);
+}
+
+}  // namespace
+
+Device::Device(const Driver& driver, int number, uint64_t all, uint64_t most, uint64_t host_limit,
+               std::atomic<uint64_t>& host_held, const policy::PolicyEntry& entry)
+    : ordinal(number),
+      total(all),
+      limit(most),
+      piece_bytes(piece_size(most)),
+      chunks(driver, number, std::min(piece_bytes, kLargestChunk)),
+      backups(driver, number, std::min(piece_bytes, kLargestChunk), host_limit, host_held),
+      policy(entry.make()) {}
+
+Device* Engine::device() {
+  CUdevice ordinal = -1;
+  if (driver.cuCtxGetDevice(&ordinal) != CUDA_SUCCESS || ordinal < 0 || ordinal >= kMaxDevices)
+    return nullptr;
+  if (Device* known = device(ordinal)) return known;
+  {
+    Held held(ledger);
+    if (refused_[ordinal]) return nullptr;
+  }
+  const auto refuse = [&](const char* what, CUresult result) {
+    Held held(ledger);
+    if (!refused_[ordinal])
+      log(LogLevel::Warn, "device {} is left to its driver: {} ({})", ordinal, what,
+          error_name(driver, result));
+    refused_[ordinal] = true;
+    return nullptr;
+  };
+  RelaxedCapture relaxed(driver);
+  int vmm = 0;
+  driver.cuDeviceGetAttribute(&vmm, CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED,
+                              ordinal);
+  if (!vmm) return refuse("it has no virtual memory management", CUDA_ERROR_NOT_SUPPORTED);
+  CUmemAllocationProp properties{};
+  properties.type = CU_MEM_ALLOCATION_TYPE_PINNED;
+  properties.location = {CU_MEM_LOCATION_TYPE_DEVICE, ordinal};
+  size_t granularity = 0, total = 0;
+  CUresult result = driver.cuMemGetAllocationGranularity(&granularity, &properties,
+                                                         CU_MEM_ALLOC_GRANULARITY_MINIMUM);
+  if (result != CUDA_SUCCESS || granularity == 0 || kGranule % granularity)
+    return refuse("its mapping granularity does not divide 2 MiB", result);
+  result = driver.cuDeviceTotalMem_v2(&total, ordinal);
+  if (result != CUDA_SUCCESS) return refuse("cuDeviceTotalMem failed", result);
+
+  auto fresh = std::make_unique<Device>(driver, ordinal, total,
+                                        std::min<uint64_t>(config.device_limit.of(total), total),
+                                        host_limit, host_held, *config.policy.entry);
+  if (config.in_place != InPlace::Off) {
+    CUstream stream = nullptr;
+    CUdeviceptr scratch = 0;
+    {
+      Held held(ledger);
+      scratch = arena.take(kGranule);
+    }
+    if (scratch &&
+        driver.cuStreamCreateWithPriority(&stream, CU_STREAM_NON_BLOCKING, 0) == CUDA_SUCCESS) {
+      fresh->backups.probe(scratch, stream);
+      driver.cuStreamDestroy_v2(stream);
+    }
+    if (scratch) {
+      Held held(ledger);
+      arena.give(scratch, kGranule);
+    }
+    if (!fresh->backups.in_place() && config.in_place == InPlace::On)
+      log(LogLevel::Warn,
+          "SPILLWAY_IN_PLACE=on, but device {} cannot use host-backed mappings "
+          "(in a container, try --cap-add SYS_NICE); evicted data is copied back before use",
+          ordinal);
+  }
+  if (config.banner)
+    log_line(LogLevel::Off,
+             fmt::format("active: {}, budget {:.1f} of {:.1f} GiB, host {:.1f} GiB, "
+                         "in place {}",
+                         config.policy.entry->name, static_cast<double>(fresh->limit) / (1 << 30),
+                         static_cast<double>(total) / (1 << 30),
+                         static_cast<double>(host_limit) / (1 << 30),
+                         fresh->backups.in_place() ? "yes" : "no"));
+  Device* expected = nullptr;
+  if (devices_[ordinal].compare_exchange_strong(expected, fresh.get()))
+    return fresh.release();  // leaked on purpose
+  return expected;           // another thread was faster
+}
+
+}  // namespace spillway

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything that the Manager is made of, in one object per process, leaked on purpose.
+//
+// Locks, in the order in which they may be taken:
+//   1. a device's token (Device::moving): a flag under the ledger, not a mutex; whoever has it may
+//      call the driver's map, unmap, create and release, with no mutex held.
+//   2. Engine::ledger: ranges, pieces' states, caches, pins. Never held across such a call.
+//   3. Completion's, Layouts', accounts' mutexes: leaves.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "policy/policy.h"
+#include "runtime/arena.h"
+#include "runtime/arguments.h"
+#include "runtime/backups.h"
+#include "runtime/chunks.h"
+#include "runtime/completion.h"
+#include "runtime/config.h"
+#include "runtime/driver.h"
+#include "runtime/range.h"
+
+namespace spillway {
+
+using Held = std::unique_lock<std::mutex>;  // possession of the ledger, as a parameter
+
+// Private streams of one context, one per direction; non-blocking, so that the application's
+// default stream never waits for them.
+struct Lanes {
+  CUstream out = nullptr;
+  CUstream in = nullptr;
+};
+
+struct Device {
+  Device(const Driver& driver, int ordinal, uint64_t total, uint64_t limit, uint64_t host_limit,
+         std::atomic<uint64_t>& host_held, const policy::PolicyEntry& policy);
+
+  // What our chunks may come to: the limit less what the application holds past us.
+  uint64_t budget() const {
+    const uint64_t others = external.load(std::memory_order_relaxed);
+    return limit > others ? limit - others : 0;
+  }
+
+  const int ordinal;
+  const uint64_t total;
+  const uint64_t limit;
+  const uint64_t piece_bytes;
+  std::atomic<uint64_t> external{0};  // passed-through allocations and the application's own VMM
+
+  bool moving = false;      // the token; ledger
+  uint64_t live_bytes = 0;  // extents of live ranges; ledger
+
+  ChunkPool chunks;    // token
+  BackupPool backups;  // token
+  std::unique_ptr<policy::Policy> policy;
+  std::map<CUcontext, Lanes> lanes;  // token
+};
+
+struct Counters {  // for the summary; monotonic, relaxed
+  std::atomic<uint64_t> allocations{0}, frees{0}, refused{0}, evictions{0}, fetches{0},
+      moved_out_bytes{0}, moved_in_bytes{0}, in_place_launches{0}, peak_bytes{0};
+};
+
+// What a passed-through allocation occupies, so that its free can be accounted.
+struct External {
+  uint64_t bytes = 0;
+  int device = 0;
+};
+
+struct GraphUse {  // an executable graph: what a launch of it touches
+  std::vector<Range*> ranges;
+  std::vector<Range*> stills;  // named by nodes whose operands must not move
+};
+
+class Engine {
+ public:
+  static Engine* current() { return current_.load(std::memory_order_acquire); }
+  static void make_current(Engine* engine) { current_.store(engine, std::memory_order_release); }
+
+  Engine(const Driver& real, const Config& options)
+      : driver(real), config(options), layouts(driver), completion(driver) {}
+
+  static constexpr int kMaxDevices = 64;
+
+  // The device of the current context. Null: no context, or the device cannot be served (said
+  // once).
+  Device* device();
+  Device* device(int ordinal) { return devices_[ordinal].load(std::memory_order_acquire); }
+
+  const Driver driver;
+  const Config config;
+  Arena arena;
+  Layouts layouts;
+  Completion completion;
+  Counters counters;
+  uint64_t host_limit = 0;
+  std::atomic<uint64_t> host_held{0};
+
+  std::mutex ledger;
+  std::condition_variable changed;  // a move ended, a token or a pin was given back
+  // Guarded by the ledger:
+  std::vector<Range*> ranges;                      // every object ever made; Life tells
+  std::vector<Range*> dead;                        // objects to reuse
+  std::map<uint64_t, std::vector<Range*>> cached;  // by extent, oldest first
+  std::unordered_map<CUgraphExec, GraphUse> graphs;
+  uint64_t frees = 0;  // numbers cached ranges
+  uint64_t buffer_ids = 0;
+  uint32_t piece_ids = 0;
+  bool said_exhausted = false;
+
+  std::mutex accounts;
+  std::unordered_map<CUdeviceptr, External> externals;  // guarded by accounts
+  std::unordered_map<CUmemGenericAllocationHandle, External> application_handles;
+
+ private:
+  static std::atomic<Engine*> current_;
+  std::atomic<Device*> devices_[kMaxDevices]{};
+  bool refused_[kMaxDevices]{};  // ledger: said once that it cannot be served
+};
+
+// Launches look here without going through the engine pointer.
+struct FastPath {
+  std::atomic<bool> short_of_memory{false};  // something was evicted: markers at a cadence
+};
+extern FastPath fast_path;
+
+}  // namespace spillway

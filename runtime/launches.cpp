@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// Launches and copies that need more than the launch path gives: something must come in, a layout
+// is not known yet, or memory is short.
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "runtime/ledger.h"
+#include "runtime/manager.h"
+#include "runtime/residents.h"
+
+namespace spillway {
+
+namespace {
+
+// Device memory that the driver is given back for a launch it had no memory for (lazy loading of a
+// module, local memory): the first is usually enough.
+constexpr uint64_t kRelief = 64 << 20;
+
+void add_live(Engine& engine, const Held& held, std::vector<Range*>& set, CUdeviceptr address) {
+  Range* range = find_live(engine, held, address);
+  if (range && std::ranges::find(set, range) == set.end()) set.push_back(range);
+}
+
+// Acquires, submits, notes the use, unpins.
+CUresult run(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause, StreamRef ref,
+             const Submission& submit) {
+  if (const CUresult result = acquire(engine, ranges, need, cause); result != CUDA_SUCCESS)
+    return result;
+  StreamState* stream = engine.completion.resolve(ref, thread_state());
+  CUresult result = submit();
+  if (result == CUDA_ERROR_OUT_OF_MEMORY)
+    if (Device* device = engine.device(); device && relieve(engine, *device, kRelief))
+      result = submit();
+  // Numbered after the submission: a marker recorded in between does not claim to cover it.
+  const uint64_t number = use_clock.fetch_add(1, std::memory_order_seq_cst);
+  for (Range* range : ranges) Completion::mark(*range, stream, number);
+  if (stream) stream->last.store(number, std::memory_order_relaxed);
+  unpin(engine, ranges);
+  if (stream && fast_path.short_of_memory.load(std::memory_order_relaxed))
+    engine.completion.launched(*stream);
+  return result;
+}
+
+std::vector<Range*> all_live(Engine& engine) {
+  std::vector<Range*> set;
+  const Device* device = engine.device();
+  Held held(engine.ledger);
+  for (Range* range : engine.ranges)
+    if (range->life == Life::Live && device && range->device == device->ordinal)
+      set.push_back(range);
+  return set;
+}
+
+}  // namespace
+
+CUresult Manager::launch_slowly(CUfunction function, void** params, void** extra, StreamRef ref,
+                                Submission submit) noexcept {
+  std::vector<CUdeviceptr> named;
+  const auto note = [&](uint64_t address) {
+    named.push_back(address);
+    return true;
+  };
+  if (extra) {
+    scan_extra(extra, engine_.arena.base(), engine_.arena.size(), note);
+  } else if (const auto layout = engine_.layouts.learn(function)) {
+    if (params) scan_params(*layout, params, engine_.arena.base(), engine_.arena.size(), note);
+  } else {
+    return launch_anything(ref, submit);
+  }
+  std::vector<Range*> ranges;
+  {
+    Held held(engine_.ledger);
+    for (const CUdeviceptr address : named) add_live(engine_, held, ranges, address);
+  }
+  return run(engine_, ranges, Need::Device, Cause::Launch, ref, submit);
+}
+
+CUresult Manager::launch_anything(StreamRef ref, Submission submit) noexcept {
+  std::vector<Range*> ranges = all_live(engine_);
+  return run(engine_, ranges, Need::Device, Cause::Launch, ref, submit);
+}
+
+CUresult Manager::touch_slowly(std::span<const Access> accesses, StreamRef ref,
+                               Submission submit) noexcept {
+  std::vector<Range*> ranges;
+  {
+    Held held(engine_.ledger);
+    for (const Access& access : accesses) add_live(engine_, held, ranges, access.address);
+  }
+  return run(engine_, ranges, Need::Stable, Cause::Launch, ref, submit);
+}
+
+CUresult Manager::launch_graph(CUgraphExec exec, StreamRef ref, Submission submit) noexcept {
+  std::vector<Range*> ranges;
+  {
+    Held held(engine_.ledger);
+    const auto found = engine_.graphs.find(exec);
+    if (found != engine_.graphs.end()) ranges = found->second.ranges;
+  }
+  return run(engine_, ranges, Need::Device, Cause::Launch, ref, submit);
+}
+
+CUresult Manager::pin(CUdeviceptr address, PinReason reason) noexcept {
+  std::vector<Range*> ranges;
+  {
+    Held held(engine_.ledger);
+    add_live(engine_, held, ranges, address);
+  }
+  if (ranges.empty()) return CUDA_SUCCESS;
+  const CUresult result = acquire(engine_, ranges, Need::Fixed, Cause::Pin);
+  if (result != CUDA_SUCCESS) return result;
+  {
+    Held held(engine_.ledger);
+    for (Range* range : ranges) range->still |= 1u << static_cast<int>(reason);
+  }
+  unpin(engine_, ranges);
+  return CUDA_SUCCESS;
+}
+
+void Manager::scan_host_source(const void* host, size_t bytes) noexcept {
+  // The pointer is the application's and may be anything, a device address too: the kernel reads it
+  // for us, and an address that cannot be read is the driver's to judge.
+  constexpr size_t kBlock = 4096;
+  alignas(8) std::byte block[kBlock];
+  const uint32_t step = reinterpret_cast<uintptr_t>(host) % 8 ? 4 : 8;
+  for (size_t done = 0; done < bytes; done += kBlock) {
+    const size_t part = std::min(kBlock, bytes - done);
+    const iovec to{block, part};
+    const iovec from{const_cast<std::byte*>(static_cast<const std::byte*>(host)) + done, part};
+    if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) != static_cast<ssize_t>(part)) return;
+    scan_words(block, block + part, step, engine_.arena.base(), engine_.arena.size(),
+               [&](uint64_t address) {
+                 if (engine_.arena.at(address)) pin(address, PinReason::Hidden);
+                 return true;
+               });
+  }
+}
+
+}  // namespace spillway

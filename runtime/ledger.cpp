@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/ledger.h"
+
+#include <algorithm>
+
+#include "runtime/log.h"
+
+namespace spillway {
+
+bool advance(Engine& engine, const Held&, Piece& piece, Step step, Cause cause) noexcept {
+  const auto to = next(piece.residency, step);
+  if (!to) {
+    log(LogLevel::Error, "bug: piece {} is {} and cannot {} (cause {}); it stays as it is",
+        piece.id, facts(piece.residency).name, name(step), name(cause));
+    return false;
+  }
+  piece.residency = *to;
+  Range& range = *piece.range;
+  range.settled.store(on_device(range), std::memory_order_seq_cst);
+  if (step == Step::EndEvict) {
+    engine.counters.evictions++;
+    engine.counters.moved_out_bytes += piece.bytes;
+  } else if (step == Step::EndFetch) {
+    engine.counters.fetches++;
+    engine.counters.moved_in_bytes += piece.bytes;
+  }
+  log(LogLevel::Trace, "piece {} of {:#x}: {} -> {}, cause {}", piece.id, range.base, name(step),
+      facts(*to).name, name(cause));
+  return true;
+}
+
+Range* find_live(Engine& engine, const Held&, CUdeviceptr address) noexcept {
+  Range* range = engine.arena.at(address);
+  return range && range->life == Life::Live && address - range->base < range->extent ? range
+                                                                                     : nullptr;
+}
+
+Range* new_range(Engine& engine, const Held&, Device& device, uint64_t bytes) noexcept {
+  const uint64_t extent = round_up(bytes, kGranule);
+  const CUdeviceptr base = engine.arena.take(extent);
+  if (!base) return nullptr;
+  Range* range;
+  if (engine.dead.empty()) {
+    range = new Range;
+    engine.ranges.push_back(range);
+  } else {
+    range = engine.dead.back();
+    engine.dead.pop_back();
+  }
+  range->settled.store(false);
+  range->base = base;
+  range->bytes = bytes;
+  range->extent = extent;
+  range->device = device.ordinal;
+  range->still = range->graphs = range->graph_stills = 0;
+  range->pieces.clear();
+  for (uint64_t at = 0; at < extent; at += device.piece_bytes) {
+    Piece piece;
+    piece.range = range;
+    piece.id = ++engine.piece_ids;
+    piece.offset = at;
+    piece.bytes = std::min(device.piece_bytes, extent - at);
+    range->pieces.push_back(std::move(piece));
+  }
+  engine.arena.own(base, extent, range);
+  return range;
+}
+
+void retire(Engine& engine, const Held&, Range& range) noexcept {
+  engine.arena.own(range.base, range.extent, nullptr);
+  engine.arena.give(range.base, range.extent);
+  range.life = Life::Dead;
+  for (auto& use : range.uses) use.store(0);
+  range.many.store(0);
+  engine.dead.push_back(&range);
+}
+
+void cache(Engine& engine, const Held&, Range& range) noexcept {
+  range.life = Life::Cached;
+  range.freed_order = ++engine.frees;
+  engine.cached[range.extent].push_back(&range);
+}
+
+void uncache(Engine& engine, const Held&, Range& range) noexcept {
+  const auto found = engine.cached.find(range.extent);
+  std::erase(found->second, &range);
+  if (found->second.empty()) engine.cached.erase(found);
+}
+
+bool usable(const Range& range) noexcept {
+  return std::ranges::all_of(range.pieces, [](const Piece& piece) {
+    return piece.residency == Residency::Device ||
+           (piece.residency == Residency::Host && piece.mapped);
+  });
+}
+
+bool on_device(const Range& range) noexcept {
+  return std::ranges::all_of(
+      range.pieces, [](const Piece& piece) { return piece.residency == Residency::Device; });
+}
+
+bool in_transit(const Range& range) noexcept {
+  return std::ranges::any_of(range.pieces, [](const Piece& piece) {
+    return piece.residency == Residency::Evicting || piece.residency == Residency::Fetching;
+  });
+}
+
+}  // namespace spillway

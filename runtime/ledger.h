@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// The book of who is where: the one writer of a piece's residency, and the life of ranges.
+#pragma once
+
+#include "runtime/engine.h"
+
+namespace spillway {
+
+// The only writer of Piece::residency: follows an edge of kEdges, keeps Range::settled true to it,
+// counts. An impossible step is a bug of ours: logged with both names, refused, false.
+bool advance(Engine& engine, const Held& held, Piece& piece, Step step, Cause cause) noexcept;
+
+// A live range that starts at, or contains, the address. Null: not ours, or freed.
+Range* find_live(Engine& engine, const Held& held, CUdeviceptr address) noexcept;
+
+// A new range object with an address and unbacked pieces; not yet live. Null: no address space.
+Range* new_range(Engine& engine, const Held& held, Device& device, uint64_t bytes) noexcept;
+void retire(Engine& engine, const Held& held, Range& range) noexcept;  // its pieces are Unbacked
+
+// Adds to the cache of freed ranges / takes from it.
+void cache(Engine& engine, const Held& held, Range& range) noexcept;
+void uncache(Engine& engine, const Held& held, Range& range) noexcept;
+
+// The application may use every piece where it is.
+bool usable(const Range& range) noexcept;
+bool on_device(const Range& range) noexcept;
+bool in_transit(const Range& range) noexcept;
+
+}  // namespace spillway

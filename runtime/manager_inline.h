@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// The launch path. When everything a launch names is on the device it takes no lock, calls no
+// driver function but the launch itself, and allocates nothing.
+#pragma once
+
+#include "runtime/engine.h"
+#include "runtime/manager.h"
+
+namespace spillway {
+
+// A callable by reference, for the paths that are not worth a template.
+class Submission {
+ public:
+  template <class Submit>
+  explicit Submission(Submit& submit)
+      : object_(&submit),
+        call_([](void* object) -> CUresult { return (*static_cast<Submit*>(object))(); }) {}
+  CUresult operator()() const { return call_(object_); }
+
+ private:
+  void* object_;
+  CUresult (*call_)(void*);
+};
+
+template <class Submit>
+CUresult Manager::launch(CUfunction function, void** params, void** extra, StreamRef ref,
+                         Submit&& submit) noexcept {
+  ThreadState& thread = thread_state();
+  thread.launches.store(thread.launches.load(std::memory_order_relaxed) + 1,
+                        std::memory_order_relaxed);
+  StreamState* stream = engine_.completion.resolve(ref, thread);
+  if (stream) [[likely]] {
+    const Arena& arena = engine_.arena;
+    thread.enter();
+    const uint64_t number = use_clock.fetch_add(1, std::memory_order_relaxed);
+    const auto use = [&](uint64_t address) {
+      Range* range = arena.at(address);
+      if (!range) return true;
+      if (!range->settled.load(std::memory_order_seq_cst)) return false;
+      Completion::mark(*range, stream, number);
+      return true;
+    };
+    bool ready;
+    if (extra) {
+      ready = scan_extra(extra, arena.base(), arena.size(), use);
+    } else {
+      const Layout* layout = engine_.layouts.find(function);
+      ready = layout && (params || layout->words.empty()) &&
+              scan_params(*layout, params, arena.base(), arena.size(), use);
+    }
+    if (ready) [[likely]] {
+      stream->last.store(number, std::memory_order_relaxed);
+      const CUresult result = submit();
+      thread.leave();
+      if (fast_path.short_of_memory.load(std::memory_order_relaxed))
+        engine_.completion.launched(*stream);
+      if (result != CUDA_ERROR_OUT_OF_MEMORY) [[likely]]
+        return result;
+    } else {
+      thread.leave();
+    }
+  }
+  return launch_slowly(function, params, extra, ref, Submission(submit));
+}
+
+template <class Submit>
+CUresult Manager::launch_unknown(StreamRef ref, Submit&& submit) noexcept {
+  return launch_anything(ref, Submission(submit));
+}
+
+template <class Submit>
+CUresult Manager::touch(std::span<const Access> accesses, StreamRef ref, Submit&& submit) noexcept {
+  for (const Access& access : accesses)
+    if (serves(access.address)) return touch_slowly(accesses, ref, Submission(submit));
+  return submit();
+}
+
+template <class Submit>
+CUresult Manager::graph_launch(CUgraphExec exec, StreamRef ref, Submit&& submit) noexcept {
+  return launch_graph(exec, ref, Submission(submit));
+}
+
+inline bool Manager::serves(CUdeviceptr address) const noexcept {
+  return engine_.arena.at(address) != nullptr;
+}
+
+}  // namespace spillway

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// A range and its pieces. Range objects are never deleted, only reused: a launch may look at one
+// through a stale pointer at any time (see use.h).
+#pragma once
+
+#include <cuda.h>
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "runtime/access.h"
+#include "runtime/residency.h"
+#include "runtime/words.h"
+
+namespace spillway {
+
+struct Range;
+
+struct Chunk {
+  CUmemGenericAllocationHandle handle = 0;
+  uint64_t bytes = 0;
+};
+
+// Host memory for part of a piece. In place: a VMM handle, always mapped at `address` so that
+// copies reach it, and mapped a second time at the piece's own address while it is evicted.
+// Copy-only: pinned memory (handle 0).
+struct Backup {
+  CUmemGenericAllocationHandle handle = 0;
+  CUdeviceptr address = 0;
+  uint64_t bytes = 0;
+};
+
+// Guarded by the ledger, but for chunks and backups: those belong to whoever moves (the device's
+// token, mover.h).
+struct Piece {
+  Range* range = nullptr;
+  uint32_t id = 0;
+  uint64_t offset = 0;  // in the range
+  uint64_t bytes = 0;
+  Residency residency = Residency::Unbacked;
+  bool mapped = false;          // Host only: the backup stands at the address (in place)
+  std::vector<Chunk> chunks;    // in address order
+  std::vector<Backup> backups;  // in address order
+};
+
+enum class Life : uint8_t {
+  Dead,    // the object waits for reuse; no address
+  Live,    // the application has it
+  Cached,  // freed; still backed, ready for the next allocation of its size
+  Zombie,  // freed, but an executable graph still names it
+};
+
+// Where and when a range was used last on one stream: stream id in the top 16 bits, number below.
+struct Use {
+  uint16_t stream = 0;
+  uint64_t number = 0;
+  static Use unpack(uint64_t word) {
+    return {static_cast<uint16_t>(word >> 48), word & kNumberMask};
+  }
+  uint64_t pack() const { return uint64_t{stream} << 48 | number; }
+  static constexpr uint64_t kNumberMask = (uint64_t{1} << 48) - 1;
+};
+inline constexpr int kInlineUses = 4;
+
+struct alignas(64) Range {
+  // --- read by launches without a lock -----------------------------------------------------------
+  // Every piece is on the device and none is moving: a launch may go ahead. Cleared (seq_cst)
+  // before a piece begins to leave; the mover then waits until every launch that may have seen it
+  // set has been submitted.
+  std::atomic<bool> settled{false};
+  std::atomic<uint64_t> uses[kInlineUses]{};
+  std::atomic<uint64_t> many{0};  // number of the last use that found no place above; 0: none
+
+  // --- guarded by the ledger ---------------------------------------------------------------------
+  Life life = Life::Dead;
+  CUdeviceptr base = 0;
+  uint64_t bytes = 0;   // asked for
+  uint64_t extent = 0;  // occupied: whole granules
+  int device = 0;
+  CUcontext context = nullptr;
+  CUmemoryPool pool = nullptr;
+  bool stream_ordered = false;  // from cuMemAllocAsync
+  uint64_t buffer_id = 0;
+  uint32_t pins = 0;          // calls that are using it just now
+  uint32_t still = 0;         // bits 1 << PinReason: does not move any more
+  uint32_t graphs = 0;        // executable graphs that name it
+  uint32_t graph_stills = 0;  // those that hold it still
+  uint16_t freed_on = 0;      // Cached: stream id of the stream-ordered free; 0: cuMemFree
+  uint64_t freed_order = 0;   // Cached: oldest first
+  std::vector<Piece> pieces;
+
+  bool movable() const { return pins == 0 && still == 0 && graph_stills == 0; }
+  uint64_t last_use() const {
+    uint64_t last = many.load(std::memory_order_relaxed);
+    for (const auto& word : uses) {
+      const uint64_t number = Use::unpack(word.load(std::memory_order_relaxed)).number;
+      if (number > last) last = number;
+    }
+    return last;
+  }
+};
+
+}  // namespace spillway

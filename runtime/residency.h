@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a piece's bytes are, and which changes exist. States, their facts and the edges are tables:
+// the code asks, it never assigns. advance() in ledger.h is the only writer.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace spillway {
+
+enum class Residency : uint8_t { Unbacked, Device, Evicting, Host, Fetching };
+enum class Step : uint8_t {
+  Back,      // memory was put behind a new piece, on the device
+  BackHost,  // the same, on the host, because the device is full
+  BeginEvict,
+  EndEvict,
+  AbortEvict,  // the copy or the remap failed; the bytes are still on the device
+  BeginFetch,
+  EndFetch,
+  AbortFetch,
+  Drop,  // the range died: what backed it is free
+};
+// Why a move happens: an argument of every move and a column of every report.
+enum class Cause : uint8_t {
+  Allocation,
+  Pressure,
+  Launch,
+  Pin,
+  Prefetch,
+  Writeback,
+  Hint,
+  Collective,
+  Free,
+  Shutdown
+};
+
+struct StateRow {
+  Residency state;
+  std::string_view name;
+  bool usable;       // the application's work may touch the address now (in place when on the host)
+  bool device_copy;  // chunks hold the bytes
+  bool host_copy;    // a backup holds the bytes
+};
+inline constexpr StateRow kStates[] = {
+    {Residency::Unbacked, "Unbacked", false, false, false},
+    {Residency::Device, "Device", true, true, false},
+    {Residency::Evicting, "Evicting", false, true, false},
+    {Residency::Host, "Host", true, false, true},
+    {Residency::Fetching, "Fetching", false, false, true},
+};
+
+struct Edge {
+  Residency from;
+  Step step;
+  Residency to;
+};
+inline constexpr Edge kEdges[] = {
+    {Residency::Unbacked, Step::Back, Residency::Device},
+    {Residency::Unbacked, Step::BackHost, Residency::Host},
+    {Residency::Device, Step::BeginEvict, Residency::Evicting},
+    {Residency::Evicting, Step::EndEvict, Residency::Host},
+    {Residency::Evicting, Step::AbortEvict, Residency::Device},
+    {Residency::Host, Step::BeginFetch, Residency::Fetching},
+    {Residency::Fetching, Step::EndFetch, Residency::Device},
+    {Residency::Fetching, Step::AbortFetch, Residency::Host},
+    {Residency::Device, Step::Drop, Residency::Unbacked},
+    {Residency::Host, Step::Drop, Residency::Unbacked},
+};
+
+inline constexpr std::string_view kStepNames[] = {"Back",     "BackHost",   "BeginEvict",
+                                                  "EndEvict", "AbortEvict", "BeginFetch",
+                                                  "EndFetch", "AbortFetch", "Drop"};
+inline constexpr std::string_view kCauseNames[] = {
+    "allocation", "pressure", "launch",     "pin",  "prefetch",
+    "writeback",  "hint",     "collective", "free", "shutdown"};
+
+constexpr std::optional<Residency> next(Residency from, Step step) {
+  for (const Edge& edge : kEdges)
+    if (edge.from == from && edge.step == step) return edge.to;
+  return std::nullopt;
+}
+constexpr const StateRow& facts(Residency state) {
+  return kStates[static_cast<int>(state)];
+}
+constexpr std::string_view name(Step step) {
+  return kStepNames[static_cast<int>(step)];
+}
+constexpr std::string_view name(Cause cause) {
+  return kCauseNames[static_cast<int>(cause)];
+}
+
+constexpr bool tables_agree() {
+  for (int i = 0; i < 5; i++)
+    if (kStates[i].state != static_cast<Residency>(i)) return false;
+  for (const Edge& a : kEdges)
+    for (const Edge& b : kEdges)
+      if (&a != &b && a.from == b.from && a.step == b.step) return false;
+  return true;
+}
+static_assert(tables_agree(), "a state row out of place, or two edges leave one state by one step");
+static_assert(!next(Residency::Host, Step::EndEvict), "only Evicting may end an eviction");
+
+}  // namespace spillway

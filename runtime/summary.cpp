@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/summary.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "runtime/bytes.h"
+#include "runtime/log.h"
+
+namespace spillway {
+
+namespace {
+
+struct Field {
+  const char* name;
+  uint64_t (*value)(Engine&);
+};
+
+uint64_t sum_devices(Engine& engine, uint64_t (*value)(const Device&)) {
+  uint64_t sum = 0;
+  for (int ordinal = 0; ordinal < Engine::kMaxDevices; ordinal++)
+    if (const Device* device = engine.device(ordinal)) sum += value(*device);
+  return sum;
+}
+
+constexpr Field kSummaryFields[] = {
+    {"allocations", [](Engine& e) { return e.counters.allocations.load(); }},
+    {"frees", [](Engine& e) { return e.counters.frees.load(); }},
+    {"launches", [](Engine&) { return count_launches(); }},
+    {"refused", [](Engine& e) { return e.counters.refused.load(); }},
+    {"evictions", [](Engine& e) { return e.counters.evictions.load(); }},
+    {"fetches", [](Engine& e) { return e.counters.fetches.load(); }},
+    {"moved_out_bytes", [](Engine& e) { return e.counters.moved_out_bytes.load(); }},
+    {"moved_in_bytes", [](Engine& e) { return e.counters.moved_in_bytes.load(); }},
+    {"in_place_launches", [](Engine& e) { return e.counters.in_place_launches.load(); }},
+    {"peak_bytes", [](Engine& e) { return e.counters.peak_bytes.load(); }},
+    {"device_limit",
+     [](Engine& e) { return sum_devices(e, [](const Device& d) { return d.limit; }); }},
+    {"device_held",
+     [](Engine& e) { return sum_devices(e, [](const Device& d) { return d.chunks.held(); }); }},
+    {"in_place",
+     [](Engine& e) {
+       return sum_devices(e, [](const Device& d) { return uint64_t{d.backups.in_place()}; });
+     }},
+    {"host_limit", [](Engine& e) { return e.host_limit; }},
+    {"host_held", [](Engine& e) { return e.host_held.load(); }},
+};
+
+Engine* at_exit = nullptr;
+pid_t owner = 0;
+std::atomic<bool> exiting{false};
+
+void write() {
+  if (getpid() != owner || !at_exit) return;
+  exiting.store(true);
+  const Path& path = at_exit->config.summary;
+  if (path.empty()) return;
+  try {
+    if (path.text == "stderr") {
+      fprintf(stderr, "spillway: %s\n", summary_line(*at_exit).c_str());
+      return;
+    }
+    FILE* file = fopen(path.expanded().c_str(), "we");
+    if (!file) {
+      log(LogLevel::Warn, "cannot write the summary to {}: {}", path.expanded(), strerror(errno));
+      return;
+    }
+    fprintf(file, "%s\n", summary_json(*at_exit).c_str());
+    fclose(file);
+  } catch (...) {  // no memory for a summary: the job's exit status is worth more
+  }
+}
+
+}  // namespace
+
+std::string summary_json(Engine& engine) {
+  std::string text = "{";
+  for (const Field& field : kSummaryFields)
+    text +=
+        fmt::format("{}\"{}\": {}", text.size() > 1 ? ", " : "", field.name, field.value(engine));
+  return text + "}";
+}
+
+std::string summary_line(Engine& engine) {
+  const Counters& counters = engine.counters;
+  return fmt::format(
+      "{} allocated at the peak on a budget of {}; {} evictions ({}), {} fetches ({})",
+      format_bytes(counters.peak_bytes.load()),
+      format_bytes(sum_devices(engine, [](const Device& d) { return d.limit; })),
+      counters.evictions.load(), format_bytes(counters.moved_out_bytes.load()),
+      counters.fetches.load(), format_bytes(counters.moved_in_bytes.load()));
+}
+
+void write_summary_at_exit(Engine& engine) {
+  const bool registered = owner != 0;  // a forked child inherits the registration
+  at_exit = &engine;
+  owner = getpid();
+  if (!registered) atexit(write);
+}
+
+bool process_exiting() noexcept {
+  return exiting.load();
+}
+
+}  // namespace spillway
