@@ -5,33 +5,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
-#include <cstdlib>
-#include <fstream>
-#include <sstream>
+#include <functional>
 #include <thread>
 #include <vector>
 
+#include "tests/unit/folder.h"
+
 namespace spillway {
 namespace {
+
+using support::Folder;
+using support::read_file;
 
 std::string stderr_of(const std::function<void()>& body) {
   testing::internal::CaptureStderr();
   body();
   return testing::internal::GetCapturedStderr();
 }
-
-std::string read(const std::string& path) {
-  std::stringstream out;
-  out << std::ifstream(path).rdbuf();
-  return out.str();
-}
-
-struct Folder {
-  Folder() { EXPECT_NE(mkdtemp(path.data()), nullptr); }
-  ~Folder() { std::system(("rm -rf " + path).c_str()); }
-  std::string path = testing::TempDir() + "spillway-log-XXXXXX";
-};
 
 TEST(Log, SaysWarningsAndErrorsOnStderrBeforeItIsConfigured) {
   EXPECT_EQ(stderr_of([] {
@@ -73,7 +65,7 @@ TEST(Log, AFileGetsTimedLinesAndStderrNone) {
   Folder folder;
   log_configure(LogLevel::Info, folder.path + "/log");
   EXPECT_EQ(stderr_of([] { log(LogLevel::Info, "hello"); }), "");
-  const std::string text = read(folder.path + "/log");
+  const std::string text = read_file(folder.path + "/log");
   EXPECT_TRUE(text.ends_with("] spillway: hello\n")) << text;
   EXPECT_NE(text.find("[" + std::to_string(getpid()) + ":"), std::string::npos) << text;
 }
@@ -101,8 +93,8 @@ TEST(Log, AChildWritesToAFileOfItsOwnWhereThePathSaysSo) {
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   ASSERT_EQ(status, 0);
-  EXPECT_TRUE(read(folder.path + "/log-" + std::to_string(getpid())).ends_with("parent\n"));
-  EXPECT_TRUE(read(folder.path + "/log-" + std::to_string(child)).ends_with("child\n"));
+  EXPECT_TRUE(read_file(folder.path + "/log-" + std::to_string(getpid())).ends_with("parent\n"));
+  EXPECT_TRUE(read_file(folder.path + "/log-" + std::to_string(child)).ends_with("child\n"));
 }
 
 // A thread that logs without end holds the log's lock most of the time, so that a child made
@@ -142,7 +134,7 @@ TEST(Log, ManyThreadsFromTheFirstLineOnLoseNothing) {
     });
   }
   for (std::thread& writer : writers) writer.join();
-  const std::string text = read(folder.path + "/log");
+  const std::string text = read_file(folder.path + "/log");
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 800);
 }
 

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+# What a person types. CMake and Ninja do the work, in build/ and, instrumented, in build-asan/ and
+# build-tsan/. `make help` lists the targets.
+
+# Set on the command line, as in `make test-random SEEDS=50`:
+CUDA_HOME ?= /usr/local/cuda# CUDA toolkit, 12.4 or newer: headers and nvcc
+JOBS      ?= $(shell nproc)# compilers and tests at a time
+SEEDS     ?= 1000# random programs that test-random runs
+TESTS     ?=# more arguments for ctest, as in TESTS="-R Residency" or TESTS="-L quick"
+
+# Everything a build needs beside the CUDA toolkit; `make deps` installs what is missing.
+PACKAGES = g++ cmake ninja-build pkg-config clang-format python3 binutils git \
+           libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev libzstd-dev \
+           libgtest-dev libgmock-dev libbenchmark-dev
+
+BUILD = build
+CONFIGURE = cmake -S . -G Ninja -DCUDA_HOME=$(CUDA_HOME)
+
+.DEFAULT_GOAL := build
+.PHONY: help build deps demo test test-asan test-tsan test-random bench-launch bench-sim gpu-check \
+        format check docs clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: deps $(BUILD)/build.ninja  ## build everything into build/ (the default)
+	cmake --build $(BUILD) -j $(JOBS)
+
+# Ninja itself runs CMake again when a CMakeLists.txt changes.
+$(BUILD)/build.ninja:
+	$(CONFIGURE) -B $(BUILD)
+build-asan/build.ninja:
+	$(CONFIGURE) -B build-asan -DSPILLWAY_SANITIZE=address
+build-tsan/build.ninja:
+	$(CONFIGURE) -B build-tsan -DSPILLWAY_SANITIZE=thread
+
+deps:  ## install the Debian packages that are missing, and check the CUDA toolkit
+	@CUDA_HOME=$(CUDA_HOME) tools/deps $(PACKAGES)
+
+demo: build  ## train a network 2.5 times larger than the device: once in full, once refused, once with Spillway
+	@tests/programs/demo.sh $(BUILD)
+
+test: build  ## run every test, on the simulated GPU; ends with "N passed, N failed"
+	@tools/test $(BUILD) -j $(JOBS) $(TESTS)
+
+test-asan: deps build-asan/build.ninja  ## the same tests under the address and undefined-behaviour sanitizers
+	cmake --build build-asan -j $(JOBS)
+	@tools/test build-asan -j $(JOBS) $(TESTS)
+
+test-tsan: deps build-tsan/build.ninja  ## the same tests under the thread sanitizer
+	cmake --build build-tsan -j $(JOBS)
+	@tools/test build-tsan -j $(JOBS) $(TESTS)
+
+test-random: build  ## run SEEDS random programs with and without Spillway and compare all bytes
+	@$(BUILD)/tests/random_runner --seeds $(SEEDS)
+
+bench-launch: build  ## what Spillway adds to one kernel launch, in nanoseconds
+	@$(BUILD)/tests/bench_launch
+
+bench-sim: build  ## PTX instructions a second of the simulated GPU
+	@$(BUILD)/tests/sim_ptx_bench
+
+gpu-check: build  ## on a machine with an NVIDIA GPU: demo, random programs and probe; results in results/
+	@tests/gpu/gpu_check.sh $(BUILD)
+
+format:  ## rewrite the sources with clang-format
+	git ls-files -z '*.cpp' '*.h' '*.c' '*.cu' | xargs -0 clang-format -i
+
+check: build  ## layers, format, tables, exports, documentation: what a test run does not see
+	@tools/check/check.py $(BUILD)
+
+docs: build  ## rewrite the table of options in README.md
+	@tools/check/check.py $(BUILD) --write-docs
+
+clean:  ## remove all build directories
+	rm -rf $(BUILD) build-asan build-tsan
