@@ -61,7 +61,7 @@ bench-sim: build  ## PTX instructions a second of the simulated GPU
 	@$(BUILD)/tests/sim_ptx_bench
 
 gpu-check: build  ## on a machine with an NVIDIA GPU: demo, random programs and probe; results in results/
-	@tests/gpu/gpu_check.sh $(BUILD)
+	@python3 -B tests/gpu/gpu_check.py $(BUILD)
 
 format:  ## rewrite the sources with clang-format
 	git ls-files -z '*.cpp' '*.h' '*.c' '*.cu' | xargs -0 clang-format -i

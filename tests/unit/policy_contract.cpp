@@ -9,6 +9,11 @@
 #include "policy/policy.h"
 
 namespace spillway::policy {
+
+void PrintTo(const PolicyEntry& entry, std::ostream* out) {
+  *out << entry.name;
+}
+
 namespace {
 
 std::vector<uint32_t> ids(const std::vector<PieceView>& pieces) {
