@@ -32,9 +32,11 @@ CUresult pass(Engine& engine, CUdeviceptr* out, uint64_t bytes, Call&& call) {
   if (result != CUDA_SUCCESS) return result;
   engine.counters.allocations++;
   if (!device || !out) return result;
+  CUcontext context = nullptr;
+  engine.driver.cuCtxGetCurrent(&context);
   device->external += bytes;
   std::lock_guard held(engine.accounts);
-  engine.externals[*out] = {bytes, device->ordinal};
+  engine.externals[*out] = {bytes, device->ordinal, context};
   return result;
 }
 
@@ -63,6 +65,16 @@ Range* reuse(Engine& engine, const Held& held, Device& device, uint64_t bytes,
     return range;
   }
   return nullptr;
+}
+
+void after_free(Engine& engine, const Held& held, Range& range) {
+  engine.device(range.device)->live_bytes -= range.extent;
+  engine.said_exhausted = false;
+  engine.counters.frees++;
+  if (range.graphs)
+    range.life = Life::Zombie;
+  else
+    cache(engine, held, range);
 }
 
 void count_live(Engine& engine, const Held&, Device& device, const Range& range) {
@@ -182,17 +194,14 @@ CUresult Manager::release(CUdeviceptr address) noexcept {
   Held held(engine_.ledger);
   Range* range = find_live(engine_, held, address);
   if (!range || range->base != address) return CUDA_ERROR_INVALID_VALUE;
-  range->life = Life::Zombie;  // nobody else finds it while the ledger is released
+  range->life = Life::Freeing;  // nobody else finds it while the ledger is released
   held.unlock();
   // cuMemFree promises that work submitted before it is over; nobody waits, but nobody gets the
   // memory before either.
   engine_.completion.mark_all_streams(*range);
   held.lock();
-  engine_.device(range->device)->live_bytes -= range->extent;
-  engine_.said_exhausted = false;
   range->freed_on = 0;
-  engine_.counters.frees++;
-  if (range->graphs == 0) cache(engine_, held, *range);
+  after_free(engine_, held, *range);
   held.unlock();
   engine_.changed.notify_all();
   return CUDA_SUCCESS;
@@ -214,14 +223,8 @@ CUresult Manager::release_async(CUdeviceptr address, StreamRef ref) noexcept {
   if (!range || range->base != address || !range->stream_ordered) return CUDA_ERROR_INVALID_VALUE;
   Completion::mark(*range, stream, use_clock.fetch_add(1, std::memory_order_seq_cst));
   stream->last.store(use_clock.load(), std::memory_order_relaxed);
-  engine_.device(range->device)->live_bytes -= range->extent;
-  engine_.said_exhausted = false;
   range->freed_on = stream->id;
-  engine_.counters.frees++;
-  if (range->graphs == 0)
-    cache(engine_, held, *range);
-  else
-    range->life = Life::Zombie;
+  after_free(engine_, held, *range);
   return CUDA_SUCCESS;
 }
 
@@ -234,7 +237,7 @@ void Manager::application_created(CUmemGenericAllocationHandle handle, size_t by
   if (!device) return;
   device->external += bytes;
   std::lock_guard held(engine_.accounts);
-  engine_.application_handles[handle] = {bytes, device->ordinal};
+  engine_.application_handles[handle] = {bytes, device->ordinal, nullptr};
 }
 
 void Manager::application_released(CUmemGenericAllocationHandle handle) noexcept {

@@ -292,7 +292,9 @@ void Completion::mark_all_streams(Range& range) noexcept {
 void Completion::launched(StreamState& stream) noexcept {
   // Another thread cannot name a per-thread stream: there, every launch leaves a marker.
   const uint32_t cadence = stream.handle == CU_STREAM_PER_THREAD ? 1 : kMarkerCadence;
-  if (stream.shared.load(std::memory_order_relaxed) || ++stream.since_marker < cadence) return;
+  if (stream.shared.load(std::memory_order_relaxed) ||
+      stream.since_marker.fetch_add(1, std::memory_order_relaxed) + 1 < cadence)
+    return;
   std::unique_lock held(mutex_);
   poll(stream);
   record(held, stream);

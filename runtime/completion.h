@@ -34,11 +34,11 @@ struct StreamState {
   CUstream handle = nullptr;  // CU_STREAM_LEGACY, CU_STREAM_PER_THREAD, or the application's
   CUcontext context = nullptr;
   uint16_t id = 0;
-  ThreadState* owner = nullptr;        // the first thread that used it
-  std::atomic<bool> shared{false};     // other threads use it too: see Completion::resolve
-  std::atomic<uint64_t> completed{0};  // uses with a smaller number are over
-  std::atomic<uint64_t> last{0};       // number of the last use (a hint while shared)
-  uint32_t since_marker = 0;           // launches, counted by the owner
+  ThreadState* owner = nullptr;           // the first thread that used it
+  std::atomic<bool> shared{false};        // other threads use it too: see Completion::resolve
+  std::atomic<uint64_t> completed{0};     // uses with a smaller number are over
+  std::atomic<uint64_t> last{0};          // number of the last use (a hint while shared)
+  std::atomic<uint32_t> since_marker{0};  // launches, counted by the owner
   // Guarded by Completion's mutex:
   bool gone = false;      // destroyed, or its thread ended: no marker can be recorded any more
   bool sealed = false;    // ... and its last marker covers everything

@@ -71,6 +71,7 @@ struct Counters {  // for the summary; monotonic, relaxed
 struct External {
   uint64_t bytes = 0;
   int device = 0;
+  CUcontext context = nullptr;  // with which it dies; null: with nothing (VMM handles)
 };
 
 struct GraphUse {  // an executable graph: what a launch of it touches

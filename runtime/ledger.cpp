@@ -87,6 +87,10 @@ void uncache(Engine& engine, const Held&, Range& range) noexcept {
   if (found->second.empty()) engine.cached.erase(found);
 }
 
+bool has_bytes(const Range& range) noexcept {
+  return range.life == Life::Live || range.life == Life::Zombie;
+}
+
 bool usable(const Range& range) noexcept {
   return std::ranges::all_of(range.pieces, [](const Piece& piece) {
     return piece.residency == Residency::Device ||

@@ -21,6 +21,8 @@ void retire(Engine& engine, const Held& held, Range& range) noexcept;  // its pi
 void cache(Engine& engine, const Held& held, Range& range) noexcept;
 void uncache(Engine& engine, const Held& held, Range& range) noexcept;
 
+// It has bytes that somebody may still ask for.
+bool has_bytes(const Range& range) noexcept;
 // The application may use every piece where it is.
 bool usable(const Range& range) noexcept;
 bool on_device(const Range& range) noexcept;

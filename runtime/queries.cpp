@@ -102,16 +102,15 @@ size_t value_size(CUpointer_attribute attribute) {
 }  // namespace
 
 CUresult Manager::mem_info(size_t* free, size_t* total) noexcept {
-  size_t driver_free = 0, driver_total = 0;
-  const CUresult result =
-      engine_.driver.cuMemGetInfo_v2(free ? free : &driver_free, total ? total : &driver_total);
-  Device* device = result == CUDA_SUCCESS ? engine_.device() : nullptr;
-  if (!device || engine_.config.report == MemoryReport::Physical || !free || !total)
-    return free && total ? result : engine_.driver.cuMemGetInfo_v2(free, total);
+  const CUresult result = engine_.driver.cuMemGetInfo_v2(free, total);
+  if (result != CUDA_SUCCESS || engine_.config.report == MemoryReport::Physical) return result;
+  Device* device = engine_.device();
+  if (!device) return result;
   Held held(engine_.ledger);
   const uint64_t used = device->live_bytes + device->external.load();
-  *total = device->limit + engine_.host_limit;
-  *free = *total > used ? *total - used : 0;
+  const uint64_t all = device->limit + engine_.host_limit;
+  if (total) *total = all;
+  if (free) *free = all > used ? all - used : 0;
   return CUDA_SUCCESS;
 }
 

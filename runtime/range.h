@@ -45,10 +45,12 @@ struct Piece {
 };
 
 enum class Life : uint8_t {
-  Dead,    // the object waits for reuse; no address
-  Live,    // the application has it
-  Cached,  // freed; still backed, ready for the next allocation of its size
-  Zombie,  // freed, but an executable graph still names it
+  Dead,     // the object waits for reuse; no address
+  Live,     // the application has it
+  Cached,   // freed; still backed, ready for the next allocation of its size
+  Freeing,  // a free of it is under way
+  Zombie,   // freed, but an executable graph still names it: backed and movable until that dies
+  Lost,     // freed, but the driver would not take its memory back: never touched again
 };
 
 // Where and when a range was used last on one stream: stream id in the top 16 bits, number below.

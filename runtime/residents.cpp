@@ -96,7 +96,7 @@ class Room {
         if (over) mover_.drop(*oldest);
       }
       if (!over) {  // a broken context: leave it be for good
-        oldest->life = Life::Zombie;
+        oldest->life = Life::Lost;
         continue;
       }
       freed += oldest->extent;
@@ -105,7 +105,7 @@ class Room {
           }))
         retire(engine_, held_, *oldest);
       else
-        oldest->life = Life::Zombie;
+        oldest->life = Life::Lost;
     }
     return freed > 0;
   }
@@ -115,8 +115,7 @@ class Room {
     std::vector<Piece*> pieces;  // by the view's place before ranking; ids name them after
     std::unordered_map<uint32_t, Piece*> by_id;
     for (Range* range : engine_.ranges) {
-      if (range->life != Life::Live || range->device != device_.ordinal || !range->movable())
-        continue;
+      if (!has_bytes(*range) || range->device != device_.ordinal || !range->movable()) continue;
       if (std::ranges::find(keep_, range) != keep_.end()) continue;
       for (Piece& piece : range->pieces) {
         if (piece.residency != Residency::Device || stuck_.contains(piece.id)) continue;
@@ -166,7 +165,7 @@ bool bring(Engine& engine, Device& device, Held& held, std::span<Range* const> r
   bool complete = true, full = false;
   for (Range* range : ranges) {
     for (Piece& piece : range->pieces) {
-      if (piece.residency != Residency::Host || range->life != Life::Live) continue;
+      if (piece.residency != Residency::Host || !has_bytes(*range)) continue;
       const bool still = range->still || range->graph_stills;
       if (still && piece.mapped && need != Need::Fixed) continue;  // stays where it was held
       std::vector<Chunk> chunks;
@@ -208,14 +207,14 @@ bool satisfied(const Range& range, Need need) {
 
 CUresult acquire(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause) noexcept {
   Held held(engine.ledger);
-  std::erase_if(ranges, [](const Range* range) { return range->life != Life::Live; });
+  std::erase_if(ranges, [](const Range* range) { return !has_bytes(*range); });
   if (ranges.empty()) return CUDA_SUCCESS;
   // Ranges of several devices in one launch (peers): each device brings in its own.
   bool tried = false;
   while (!std::ranges::all_of(ranges, [&](const Range* r) { return satisfied(*r, need); })) {
     if (std::ranges::any_of(ranges, [](const Range* range) { return in_transit(*range); })) {
       engine.changed.wait(held);
-      std::erase_if(ranges, [](const Range* range) { return range->life != Life::Live; });
+      std::erase_if(ranges, [](const Range* range) { return !has_bytes(*range); });
       continue;
     }
     if (tried && std::ranges::all_of(ranges, [](const Range* r) { return usable(*r); }) &&
@@ -234,11 +233,11 @@ CUresult acquire(Engine& engine, std::vector<Range*>& ranges, Need need, Cause c
       for (Range* range : ranges)
         if (range->device == device->ordinal) own.push_back(range);
       Token token(engine, *device, held);
-      std::erase_if(own, [](const Range* range) { return range->life != Life::Live; });
+      std::erase_if(own, [](const Range* range) { return !has_bytes(*range); });
       if (std::ranges::any_of(own, [](const Range* range) { return in_transit(*range); })) continue;
       complete = bring(engine, *device, held, own, need, cause) && complete;
     }
-    std::erase_if(ranges, [](const Range* range) { return range->life != Life::Live; });
+    std::erase_if(ranges, [](const Range* range) { return !has_bytes(*range); });
     if (!complete) {
       uint64_t bytes = 0;
       for (const Range* range : ranges) bytes += range->extent;
@@ -312,7 +311,7 @@ void drop_context(Engine& engine, CUcontext context) noexcept {
     if (range.life == Life::Dead || range.context != context) continue;  // while we waited
     if (range.life == Life::Cached) uncache(engine, held, range);
     if (range.life == Life::Live) device.live_bytes -= range.extent;
-    range.life = Life::Zombie;
+    range.life = Life::Lost;
     range.settled.store(false);
     {
       Unlocked open(held);
@@ -330,6 +329,13 @@ void drop_context(Engine& engine, CUcontext context) noexcept {
     Token token(engine, *device, held);
     device->lanes.erase(context);  // the streams themselves die with their context
   }
+  std::lock_guard accounts(engine.accounts);
+  std::erase_if(engine.externals, [&](const auto& each) {
+    const External& external = each.second;
+    if (external.context != context) return false;
+    engine.device(external.device)->external -= external.bytes;
+    return true;
+  });
 }
 
 }  // namespace spillway
