@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Contexts, modules, streams and processes begin and end under the library as they do without it.
+#include "tests/integration/world.h"
+
+using namespace integration;
+
+namespace {
+
+class Lives : public testing::TestWithParam<const char*> {};
+
+TEST_P(Lives, go_on_under_pressure) {
+  World().device(16_MiB).budget(12_MiB).tells_the_same("lives", GetParam());
+}
+
+TEST_P(Lives, go_on_with_copies_only) {
+  World().device(16_MiB).budget(12_MiB).copy_only().tells_the_same("lives", GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(that, Lives,
+                         testing::Values("contexts_come_and_go", "the_primary_context_is_reset",
+                                         "the_primary_context_is_released", "two_contexts_at_once",
+                                         "modules_are_unloaded_and_loaded_again",
+                                         "streams_are_destroyed_in_flight", "a_child_without_cuda",
+                                         "a_child_that_execs", "a_child_that_tries_cuda",
+                                         "a_child_that_is_first", "exit_with_work_in_flight",
+                                         "frees_in_an_exit_handler"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST(small_allocations, are_left_to_the_driver) {
+  World().tells_the_same("lives", "small_allocations", [](const Seen& seen) {
+    EXPECT_EQ(seen.count("allocations"), 0u);
+    EXPECT_EQ(seen.count("launches"), 32u);
+    did_not_move(seen);
+  });
+}
+
+TEST(small_allocations, are_served_when_the_threshold_says_so) {
+  World()
+      .with("SPILLWAY_MIN_SIZE", "32KiB")
+      .tells_the_same("lives", "small_allocations",
+                      [](const Seen& seen) { EXPECT_EQ(seen.count("allocations"), 32u); });
+}
+
+}  // namespace

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Kernels of the driver-API test programs. `stride` lets a big buffer cost few instructions.
+#include <cstdint>
+
+#include "kernels.h"
+
+namespace {
+__device__ uint32_t thread_index() {
+  return blockIdx.x * blockDim.x + threadIdx.x;
+}
+__device__ uint32_t thread_count() {
+  return gridDim.x * blockDim.x;
+}
+}  // namespace
+
+extern "C" {
+
+__device__ uint32_t* hidden;
+
+__global__ void add(uint32_t* out, uint32_t words, uint32_t stride, uint32_t value) {
+  for (uint32_t i = thread_index() * stride; i < words; i += thread_count() * stride)
+    out[i] += value;
+}
+
+// Adds one to each of many buffers: what a fused optimiser step does.
+__global__ void add_to_all(Many many) {
+  for (uint32_t i = thread_index() * many.stride; i < many.words;
+       i += thread_count() * many.stride) {
+    for (uint32_t k = 0; k < many.count; ++k) many.out[k][i] += many.value;
+  }
+}
+
+__global__ void copy_words(uint32_t* out, const uint32_t* in, uint32_t words, uint32_t stride) {
+  for (uint32_t i = thread_index() * stride; i < words; i += thread_count() * stride)
+    out[i] = in[i];
+}
+
+// Long enough for the host to run far ahead; its result depends on every round.
+__global__ void spin_then_add(uint32_t* out, uint32_t rounds, uint32_t value) {
+  uint32_t state = value;
+  for (uint32_t i = 0; i < rounds; ++i) state = state * 1664525u + 1013904223u;
+  if (thread_index() == 0) out[0] += value + (state == 0x12345678u);
+}
+
+__global__ void add_through_hidden(uint32_t words, uint32_t stride, uint32_t value) {
+  for (uint32_t i = thread_index() * stride; i < words; i += thread_count() * stride) {
+    hidden[i] += value;
+  }
+}
+
+__global__ void nothing() {}
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random differential testing: random_runner --seeds 1000. Each seed's program runs without the
+// library and with it under several budgets, limits, modes, policies and schedules; all bytes and
+// all answers must be the same. Last line: random: PASS|FAIL seeds=.. ops=.. moves=.. mismatches=..
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <cstdio>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "tests/random/trial.h"
+
+int main(int argc, char** argv) {
+  using namespace random_program;
+  CLI::App app("Runs random CUDA programs with and without the library and compares all bytes.");
+  uint64_t seeds = 100, first = 1;
+  unsigned jobs = 2;
+  int operations = 0, footprint = 0;
+  TrialOptions options;
+  options.program = support::program("random_program");
+  app.add_option("--seeds", seeds, "How many programs")->capture_default_str();
+  app.add_option("--first", first, "The first seed")->capture_default_str();
+  app.add_option("--jobs", jobs, "Programs at once")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  app.add_option("--budgets", options.budgets, "Budgets for each program")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  app.add_option("--program", options.program, "Another build of random_program");
+  app.add_option("--operations", operations, "Operations of each program");
+  app.add_option("--footprint", footprint, "MiB that live at once");
+  app.add_option("--deadline", options.seconds, "Seconds for one run")->capture_default_str();
+  app.add_option("--gpu", options.gpu, "The simulated GPU, or the machine's own")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, support::Gpu>{
+          {"simulated", support::Gpu::Simulated}, {"installed", support::Gpu::Installed}}));
+  CLI11_PARSE(app, argc, argv);
+  if (operations > 0)
+    options.size.insert(options.size.end(), {"--operations", std::to_string(operations)});
+  if (footprint > 0)
+    options.size.insert(options.size.end(), {"--footprint", std::to_string(footprint)});
+
+  std::atomic<uint64_t> next{0};
+  std::mutex mutex;
+  uint64_t done = 0, ops = 0, moves = 0, mismatches = 0;
+  const auto work = [&] {
+    for (;;) {
+      const uint64_t index = next++;
+      if (index >= seeds) return;
+      Trial trial;
+      try {
+        trial = try_seed(first + index, options);
+      } catch (const std::exception& error) {
+        trial.mismatches.push_back("random: cannot try seed " + std::to_string(first + index) +
+                                   ": " + error.what());
+      }
+      const std::lock_guard<std::mutex> lock(mutex);
+      ops += trial.operations;
+      moves += trial.moves;
+      mismatches += trial.mismatches.size();
+      for (const std::string& report : trial.mismatches) std::printf("%s\n", report.c_str());
+      std::fflush(stdout);
+      if (++done % 100 == 0)
+        std::fprintf(stderr, "random: %llu of %llu seeds\n", static_cast<unsigned long long>(done),
+                     static_cast<unsigned long long>(seeds));
+    }
+  };
+  std::vector<std::thread> workers;
+  for (unsigned job = 0; job < jobs; ++job) workers.emplace_back(work);
+  for (std::thread& worker : workers) worker.join();
+
+  // Nothing moved: then nothing was tested.
+  const bool pass = mismatches == 0 && moves > 0 && done == seeds && seeds > 0;
+  if (moves == 0) std::printf("random: nothing was evicted or fetched, so this proves nothing\n");
+  std::printf("random: %s seeds=%llu ops=%llu moves=%llu mismatches=%llu\n", pass ? "PASS" : "FAIL",
+              static_cast<unsigned long long>(done), static_cast<unsigned long long>(ops),
+              static_cast<unsigned long long>(moves), static_cast<unsigned long long>(mismatches));
+  return pass ? 0 : 1;
+}
