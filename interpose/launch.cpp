@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Kernel launches by every door, and the unloads that make kernel handles mean something else.
+#include "interpose/body.h"
+
+BODY_PTSZ(cuLaunchKernel,
+          (CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
+           unsigned block_y, unsigned block_z, unsigned shared, CUstream stream, void** params,
+           void** extra),
+          (function, grid_x, grid_y, grid_z, block_x, block_y, block_z, shared, stream, params,
+           extra),
+          manager->launch(function, params, extra, on(stream), submit))
+
+BODY_PTSZ(cuLaunchKernelEx,
+          (const CUlaunchConfig* config, CUfunction function, void** params, void** extra),
+          (config, function, params, extra),
+          config == nullptr ? submit()
+                            : manager->launch(function, params, extra, on(config->hStream), submit))
+
+BODY_PTSZ(cuLaunchCooperativeKernel,
+          (CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
+           unsigned block_y, unsigned block_z, unsigned shared, CUstream stream, void** params),
+          (function, grid_x, grid_y, grid_z, block_x, block_y, block_z, shared, stream, params),
+          manager->launch(function, params, nullptr, on(stream), submit))
+
+// One call, several streams: no single one orders it.
+BODY(cuLaunchCooperativeKernelMultiDevice,
+     (CUDA_LAUNCH_PARAMS * list, unsigned devices, unsigned flags), (list, devices, flags),
+     manager->launch_unknown(on(list != nullptr && devices > 0 ? list->hStream : nullptr), submit))
+
+// Their arguments were given to the driver before, by cuParamSet*.
+BODY(cuLaunch, (CUfunction function), (function), manager->launch_unknown(on(nullptr), submit))
+BODY(cuLaunchGrid, (CUfunction function, int width, int height), (function, width, height),
+     manager->launch_unknown(on(nullptr), submit))
+BODY(cuLaunchGridAsync, (CUfunction function, int width, int height, CUstream stream),
+     (function, width, height, stream), manager->launch_unknown(on(stream), submit))
+
+namespace {
+
+template <class Submit>
+CUresult unload(spillway::Manager* manager, Submit&& submit) {
+  const CUresult result = submit();
+  manager->modules_changed();
+  return result;
+}
+
+}  // namespace
+
+BODY(cuModuleUnload, (CUmodule module), (module), unload(manager, submit))
+BODY(cuLibraryUnload, (CUlibrary library), (library), unload(manager, submit))
