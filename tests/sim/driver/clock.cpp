@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+// The virtual clock; see clock.h.
+#include "tests/sim/driver/clock.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "tests/sim/driver/profile.h"
+
+namespace sim {
+namespace {
+
+// One host thread: the last point at which it learned something from the device, and its own work
+// since then. Leaked: cudart calls us after thread-local destructors ran.
+struct HostThread {
+  StampPtr last;
+  std::atomic<double> extra{0};  // written by its thread, read by the report
+  bool started = false;
+};
+
+std::vector<HostThread*>& threads() {  // under the scheduler's lock
+  static auto* const all = new std::vector<HostThread*>;
+  return *all;
+}
+
+HostThread& this_thread() {
+  thread_local HostThread* const mine = new HostThread;
+  return *mine;
+}
+
+void start(HostThread& thread, const StampPtr& latest) {
+  if (thread.started) return;
+  thread.started = true;
+  thread.last = latest;
+  threads().push_back(&thread);
+}
+
+constexpr const char* engine_name(Engine engine) {
+  switch (engine) {
+    case Engine::None:
+      return "none";
+    case Engine::Compute:
+      return "compute";
+    case Engine::CopyHtoD:
+      return "htod";
+    case Engine::CopyDtoH:
+      return "dtoh";
+    case Engine::CopyDtoD:
+      return "dtod";
+  }
+  return "";
+}
+
+}  // namespace
+
+void host_cost_ns(double nanoseconds) {
+  std::atomic<double>& extra = this_thread().extra;
+  extra.store(extra.load(std::memory_order_relaxed) + nanoseconds, std::memory_order_relaxed);
+}
+
+Clock& Clock::get() {
+  static auto* const clock = new Clock;
+  return *clock;
+}
+
+StampPtr Clock::submit(std::span<const StampPtr> after, const Work& work, int device) {
+  HostThread& thread = this_thread();
+  start(thread, latest_host_);
+  auto stamp = std::make_shared<Stamp>();
+  for (const StampPtr& one : after) {
+    if (one) stamp->after.push_back(one);
+  }
+  stamp->host = thread.last;
+  stamp->host_extra = thread.extra;
+  stamp->engine = work.engine;
+  stamp->device = device;
+  stamp->bytes = work.bytes;
+  stamp->name = work.name;
+  pending_.push_back(stamp);
+  return stamp;
+}
+
+void Clock::complete(Stamp& stamp, double duration_ns, double share) {
+  stamp.duration = duration_ns;
+  stamp.share = share;
+  stamp.known = true;
+  stamp.waiting = false;
+  if (!pending_.empty() && pending_.front()->known) resolve(false);
+}
+
+void Clock::host_waited(std::span<const StampPtr> stamps, double cost_ns) {
+  HostThread& thread = this_thread();
+  start(thread, latest_host_);
+  auto stamp = std::make_shared<Stamp>();
+  for (const StampPtr& one : stamps) {
+    if (one) stamp->after.push_back(one);
+  }
+  stamp->host = thread.last;
+  stamp->host_extra = thread.extra + cost_ns;
+  stamp->known = true;
+  pending_.push_back(stamp);
+  thread.last = latest_host_ = stamp;
+  thread.extra = 0;
+  resolve(false);
+}
+
+bool Clock::resolvable(const Stamp& stamp) const {
+  return stamp.known && (!stamp.host || stamp.host->resolved) &&
+         std::all_of(stamp.after.begin(), stamp.after.end(),
+                     [](const StampPtr& one) { return one->resolved; });
+}
+
+void Clock::resolve(bool skip_running) {
+  std::deque<StampPtr> kept;
+  while (!pending_.empty()) {
+    const StampPtr stamp = pending_.front();
+    // Behind a value that nobody has written yet, everything that depends on it is held up, and
+    // nothing else.
+    const bool held = stamp->waiting || std::any_of(stamp->after.begin(), stamp->after.end(),
+                                                    [](const StampPtr& s) { return s->waiting; });
+    if (!resolvable(*stamp)) {
+      if (!held && !skip_running && !stamp->known) break;
+      if (held) stamp->waiting = !stamp->known;
+      kept.push_back(stamp);
+    } else {
+      place(*stamp);
+    }
+    pending_.pop_front();
+  }
+  pending_.insert(pending_.begin(), kept.begin(), kept.end());
+}
+
+void Clock::place(Stamp& stamp) {
+  double ready = stamp.host_extra + (stamp.host ? stamp.host->end : 0);
+  for (const StampPtr& one : stamp.after) ready = std::max(ready, one->end);
+  Timeline& timeline = timelines_[stamp.device];
+  Interval at{ready, ready, 0};
+  switch (stamp.engine) {
+    case Engine::None:
+      at.end += stamp.duration;
+      break;
+    case Engine::Compute:
+      at = timeline.kernel(ready, stamp.duration, stamp.share);
+      break;
+    case Engine::CopyHtoD:
+    case Engine::CopyDtoH:
+    case Engine::CopyDtoD:
+      at = timeline.copy(stamp.engine, ready, stamp.bytes);
+      break;
+  }
+  stamp.begin = at.begin;
+  stamp.end = at.end;
+  stamp.resolved = true;
+  stamp.after.clear();  // or every stamp would keep all of history alive
+  stamp.host.reset();
+  totals_.end_ns = std::max(totals_.end_ns, at.end);
+  if (stamp.engine == Engine::None) return;
+  const auto count = [&](ClockTotals::Count& total) {
+    total.count++;
+    total.bytes += stamp.bytes;
+    total.busy_ns += at.end - at.begin;
+  };
+  count(totals_.engines[engine_name(stamp.engine)]);
+  count((stamp.engine == Engine::Compute ? totals_.kernels : totals_.operations)[stamp.name]);
+}
+
+ClockTotals Clock::totals() const {
+  ClockTotals result = totals_;
+  for (const HostThread* thread : threads()) {
+    const double base = thread->last ? thread->last->end : 0;
+    result.end_ns = std::max(result.end_ns, base + thread->extra);
+  }
+  return result;
+}
+
+}  // namespace sim

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a description to work; see node.h.
+#include "tests/sim/driver/node.h"
+
+#include "tests/sim/driver/capture.h"
+#include "tests/sim/driver/context.h"
+
+namespace sim {
+namespace {
+
+template <class... Fs>
+struct Overloaded : Fs... {
+  using Fs::operator()...;
+};
+
+}  // namespace
+
+Work make_work(Context* context, const Node& node) {
+  return std::visit(Overloaded{[&](const KernelNode& n) { return kernel_work(context, n); },
+                               [](const CopyNode& n) { return copy_work(n); },
+                               [](const FillNode& n) { return fill_work(n); },
+                               [](const HostNode& n) { return host_work(n); },
+                               [](const MemOpNode& n) { return mem_op_work(n); },
+                               [](const auto&) { return Work{}; }},
+                    node);
+}
+
+CUresult submit(Stream* stream, Node node) {
+  if (const CUresult status = usable(stream->context)) return status;
+  Work work = make_work(stream->context, node);
+  auto lock = Scheduler::get().lock();
+  if (const CUresult status = capture_gate(*stream)) return status;
+  if (stream->capture) return capture_node(*stream, std::move(node));
+  return append(lock, *stream, std::move(work));
+}
+
+}  // namespace sim
