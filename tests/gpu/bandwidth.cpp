@@ -167,7 +167,7 @@ Verdict copy_engines(Gpu& gpu, Report& report) {
   double both = rate("in_and_out", {in1, out});
   HostMemory sink(4096);
   Stream compute;
-  unsigned rounds = gpu.small() ? 100 : 400'000;
+  unsigned rounds = gpu.small() ? 100 : 6'000'000;
   auto kernel_ms = [&] {
     Stopwatch watch;
     watch.start(compute);

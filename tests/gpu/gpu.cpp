@@ -50,21 +50,26 @@ CUmemAllocationProp Gpu::properties(Place place) const {
   properties.type = CU_MEM_ALLOCATION_TYPE_PINNED;
   switch (place) {
     case Place::Device:
-      properties.location = {CU_MEM_LOCATION_TYPE_DEVICE, {device_}};
+      properties.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+      properties.location.id = device_;
       break;
     case Place::HostNuma:  // "On systems where NUMA is not available id must be set to 0"
-      properties.location = {CU_MEM_LOCATION_TYPE_HOST_NUMA,
-                             {std::max(0, attribute(CU_DEVICE_ATTRIBUTE_HOST_NUMA_ID))}};
+      properties.location.type = CU_MEM_LOCATION_TYPE_HOST_NUMA;
+      properties.location.id = std::max(0, attribute(CU_DEVICE_ATTRIBUTE_HOST_NUMA_ID));
       break;
     case Place::Host:
-      properties.location = {CU_MEM_LOCATION_TYPE_HOST, {0}};
+      properties.location.type = CU_MEM_LOCATION_TYPE_HOST;
       break;
   }
   return properties;
 }
 
 CUmemAccessDesc Gpu::access() const {
-  return {{CU_MEM_LOCATION_TYPE_DEVICE, {device_}}, CU_MEM_ACCESS_FLAGS_PROT_READWRITE};
+  CUmemAccessDesc access{};
+  access.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+  access.location.id = device_;
+  access.flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+  return access;
 }
 
 bool Gpu::supports(Place place) const {

@@ -213,7 +213,8 @@ def describe_machine(context):
     if not context.dry_run:  # a query only: no mode or clock is touched
         machine["nvidia_smi"] = first_line(
             ["nvidia-smi", "--query-gpu=driver_version,pcie.link.gen.current,pcie.link.width.current,"
-             "clocks.sm,clocks.mem,power.limit,mig.mode.current", "--format=csv,noheader", "-i", "0"],
+             "clocks.sm,clocks.mem,power.limit,mig.mode.current", "--format=csv,noheader", "-i",
+             machine["pci"]],
             context.env)
     cpu = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo")
                 if line.startswith(("model name", "CPU implementer"))), "unknown")

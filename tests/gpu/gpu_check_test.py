@@ -15,7 +15,7 @@ from unittest import mock
 import gpu_check
 
 MACHINE = {"name": "NVIDIA Test 1", "driver_version": 13000, "header_version": 13000, "devices": 1,
-           "memory": 1 << 30, "driver_library": "libcuda.so.1", "attributes": {"A": 1}}
+           "memory": 1 << 30, "driver_library": "libcuda.so.1", "pci": "0", "attributes": {"A": 1}}
 
 # A gpu_probe whose probes each go wrong in their own way. Each start is counted in a file.
 PROBE = f"""#!{sys.executable}

@@ -68,7 +68,7 @@ struct Work {
 };
 
 float one = 1.0f, zero = 0.0f;
-constexpr int kFloat = 0, kHalf = 2, kBfloat = 14, kComputeFloat = 68, kDefaultAlgorithm = -1;
+constexpr int kHalf = 2, kBfloat = 14, kComputeFloat = 68, kDefaultAlgorithm = -1;
 
 std::vector<Work> blas_works(const Library& blas, void* handle) {
   auto gemm_ex = [&blas, handle](int type, int n) {

@@ -8,18 +8,36 @@ namespace {
 constexpr unsigned kMaxPolls = 4'000'000;
 constexpr size_t kMaxSamples = 2'000'000;
 
+// The latest kMaxSamples, however long the load runs.
+class Samples {
+ public:
+  explicit Samples(std::vector<double>& values) : values_(values) { values_.reserve(kMaxSamples); }
+  void add(double value) {
+    if (values_.size() < kMaxSamples)
+      values_.push_back(value);
+    else
+      values_[next_++ % kMaxSamples] = value;
+  }
+
+ private:
+  std::vector<double>& values_;
+  size_t next_ = 0;
+};
+
 }  // namespace
 
 LongKernel::LongKernel(const Gpu& gpu, CUdeviceptr reading, size_t bytes) : words_(4096) {
-  CUdeviceptr stop = words_.device(), started = stop + 64, sink = stop + 128;
+  CUdeviceptr word = words_.device(), started = word + 64, sink = word + 128;
   if (reading)
-    gpu.kernels().spin_reading.launch(1, 32, stream_, stop, kMaxPolls, started, reading,
+    gpu.kernels().spin_reading.launch(1, 32, stream_, word, kMaxPolls, started, reading,
                                       uint64_t{bytes / 8}, sink);
   else
-    gpu.kernels().spin.launch(1, 32, stream_, stop, kMaxPolls, started);
-  volatile unsigned* word = words_.as<volatile unsigned>() + 16;
-  for (double begin = now_us(); !*word && now_us() - begin < 5e6;) std::this_thread::yield();
-  if (!*word) throw std::runtime_error("the long kernel did not start within 5 s");
+    gpu.kernels().spin.launch(1, 32, stream_, word, kMaxPolls, started);
+  volatile unsigned* begun = words_.as<volatile unsigned>() + 16;
+  for (double begin = now_us(); !*begun && now_us() - begin < 5e6;) std::this_thread::yield();
+  if (*begun) return;
+  stop();
+  throw std::runtime_error("the long kernel did not start within 5 s");
 }
 
 CUresult LongKernel::stop() {
@@ -28,7 +46,6 @@ CUresult LongKernel::stop() {
 }
 
 GraphReplays::GraphReplays(const Gpu& gpu, int nodes) {
-  times_.reserve(kMaxSamples);
   thread_ = std::jthread([this, &gpu, nodes](std::stop_token token) {
     try {
       gpu.enter_thread();
@@ -39,8 +56,9 @@ GraphReplays::GraphReplays(const Gpu& gpu, int nodes) {
         for (int i = 0; i < nodes; ++i)
           gpu.kernels().busy.launch(4, 128, capturing, sink.device(), rounds);
       });
-      while (!token.stop_requested() && times_.size() < kMaxSamples)
-        times_.push_back(timed_us([&] {
+      Samples samples(times_);
+      while (!token.stop_requested())
+        samples.add(timed_us([&] {
           cu().cuGraphLaunch(graph, stream);
           cu().cuStreamSynchronize(stream);
         }));
@@ -58,7 +76,6 @@ std::vector<double> GraphReplays::stop() {
 }
 
 LaunchStorm::LaunchStorm(const Gpu& gpu) {
-  times_.reserve(kMaxSamples);
   thread_ = std::jthread([this, &gpu](std::stop_token token) {
     try {
       gpu.enter_thread();
@@ -66,9 +83,10 @@ LaunchStorm::LaunchStorm(const Gpu& gpu) {
       // The queue of a stream is finite (about a thousand launches): drained before it fills, or
       // the launch call would wait for the GPU and not for the driver's locks.
       constexpr int kBurst = 256;
-      while (!token.stop_requested() && times_.size() + kBurst <= kMaxSamples) {
+      Samples samples(times_);
+      while (!token.stop_requested()) {
         for (int i = 0; i < kBurst; ++i)
-          times_.push_back(timed_us([&] { gpu.kernels().nop.launch(1, 32, stream); }));
+          samples.add(timed_us([&] { gpu.kernels().nop.launch(1, 32, stream); }));
         cu().cuStreamSynchronize(stream);
       }
     } catch (const CudaError&) {

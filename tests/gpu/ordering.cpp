@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "gpu_probe_hopper_ptx.h"
-#include "tests/gpu/load.h"
 #include "tests/gpu/probe.h"
 
 namespace probe {

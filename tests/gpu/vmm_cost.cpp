@@ -38,7 +38,7 @@ void measure_fresh(const Gpu& gpu, Report& report, Place place, size_t bytes, in
                    const json& where) {
   CUmemAllocationProp properties = gpu.properties(place);
   CUmemAccessDesc access = gpu.access();
-  std::map<const char*, std::vector<double>> times;
+  std::map<std::string, std::vector<double>> times;
   for (int i = 0; i < count; ++i) {
     CUdeviceptr va = 0;
     CUmemGenericAllocationHandle handle = 0;
@@ -53,7 +53,7 @@ void measure_fresh(const Gpu& gpu, Report& report, Place place, size_t bytes, in
     call(cu().cuMemRelease, handle);
     call(cu().cuMemAddressFree, va, bytes);
   }
-  for (auto& [name, values] : times) report.sample(name, "us", std::move(values), where);
+  for (auto& [name, values] : times) report.sample(name.c_str(), "us", std::move(values), where);
 }
 
 // What a move costs: the three calls between two handles that stay. Returns the median.

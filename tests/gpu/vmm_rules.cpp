@@ -2,7 +2,6 @@
 // What VMM allows: remapping between kinds of memory, parts, joints, mixed access, and when.
 #include <fmt/format.h>
 
-#include "tests/gpu/load.h"
 #include "tests/gpu/probe.h"
 
 namespace probe {
@@ -100,6 +99,7 @@ Verdict joint_unmap(Gpu& gpu, Report& report) {
 Verdict mixed_access(Gpu& gpu, Report& report) {
   size_t bytes = gpu.bytes(8 * kMiB);
   Place host = gpu.supports(Place::HostNuma) ? Place::HostNuma : Place::Host;
+  if (!gpu.supports(host)) throw CudaError("cuMemCreate(HOST)", CUDA_ERROR_NOT_SUPPORTED);
   Chunk device_chunk(gpu, Place::Device, bytes), host_chunk(gpu, host, bytes);
   Range range(2 * bytes);
   cu().cuMemMap(range.at(), bytes, 0, device_chunk, 0);
@@ -200,6 +200,14 @@ Verdict queries(Gpu& gpu, Report& report) {
         answers[row.name] = value;
       if (row.attribute == CU_POINTER_ATTRIBUTE_MEMORY_TYPE) type = value;
     }
+    // The plural form, which libraries prefer: never fails for an unknown address, says type 0.
+    CUpointer_attribute names[] = {CU_POINTER_ATTRIBUTE_MEMORY_TYPE, CU_POINTER_ATTRIBUTE_CONTEXT};
+    unsigned plural_type = 0;
+    CUcontext context = nullptr;
+    void* values[] = {&plural_type, &context};
+    CUresult plural = cu().cuPointerGetAttributes.attempt(2, names, values, address);
+    answers["cuPointerGetAttributes"] = fmt::format("{}, type {}, context {}", error_name(plural),
+                                                    plural_type, context ? "given" : "null");
     CUdeviceptr start = 0;
     size_t size = 0;
     CUresult result = cu().cuMemGetAddressRange.attempt(&start, &size, address);
