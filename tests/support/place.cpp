@@ -96,7 +96,4 @@ std::string TemporaryFile::text() const {
   return text.str();
 }
 
-  return std::to_string(bytes);
-}
-
 }  // namespace support
