@@ -156,15 +156,15 @@ spillway_\name:
         LOOKUP  dlvsym, spillway_real_dlvsym
 
         // One address under two version names needs two symbols.
-        .globl  spillway_dlsym_old, spillway_dlvsym_old
-        .type   spillway_dlsym_old, %function
-        .type   spillway_dlvsym_old, %function
-        .set    spillway_dlsym_old, spillway_dlsym
-        .set    spillway_dlvsym_old, spillway_dlvsym
+        .macro  EXPORT name, new, old
+        .globl  spillway_\name\()_old
+        .type   spillway_\name\()_old, %function
+        .set    spillway_\name\()_old, spillway_\name
+        .symver spillway_\name, \name\()@@\new
+        .symver spillway_\name\()_old, \name\()@\old
+        .endm
 
-        .symver spillway_dlsym, dlsym@@SPILLWAY_GLIBC_NEW
-        .symver spillway_dlvsym, dlvsym@@SPILLWAY_GLIBC_NEW
-        .symver spillway_dlsym_old, dlsym@SPILLWAY_GLIBC_OLD
-        .symver spillway_dlvsym_old, dlvsym@SPILLWAY_GLIBC_OLD
+        EXPORT  dlsym, SPILLWAY_GLIBC_NEW, SPILLWAY_GLIBC_OLD
+        EXPORT  dlvsym, SPILLWAY_GLIBC_NEW, SPILLWAY_GLIBC_OLD
 
         .section .note.GNU-stack, "", %progbits

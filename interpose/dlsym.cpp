@@ -13,16 +13,12 @@
 #include "interpose/glibc_versions.h"
 #include "interpose/routes.h"
 
-#define SPILLWAY_QUOTE(text) #text
-#define SPILLWAY_TEXT(macro) SPILLWAY_QUOTE(macro)
-
 namespace {
 
 using Dlsym = void* (*)(void*, const char*);
 using Dlvsym = void* (*)(void*, const char*, const char*);
 
-constexpr const char* kVersions[] = {SPILLWAY_TEXT(SPILLWAY_GLIBC_NEW),
-                                     SPILLWAY_TEXT(SPILLWAY_GLIBC_OLD)};
+constexpr const char* kVersions[] = {SPILLWAY_GLIBC_NEW, SPILLWAY_GLIBC_OLD};
 
 // First and last byte of this library, from the linker.
 extern "C" const char __ehdr_start __attribute__((visibility("hidden")));

@@ -3,11 +3,11 @@
 // Read by C++, by the assembler and by the preprocessor that writes the version script.
 #pragma once
 
-#define SPILLWAY_GLIBC_NEW GLIBC_2 .34
+#define SPILLWAY_GLIBC_NEW "GLIBC_2.34"
 #if defined(__x86_64__)
-#define SPILLWAY_GLIBC_OLD GLIBC_2 .2.5
+#define SPILLWAY_GLIBC_OLD "GLIBC_2.2.5"
 #elif defined(__aarch64__)
-#define SPILLWAY_GLIBC_OLD GLIBC_2 .17
+#define SPILLWAY_GLIBC_OLD "GLIBC_2.17"
 #else
 #error "glibc_versions.h knows x86-64 and aarch64"
 #endif
