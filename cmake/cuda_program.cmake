@@ -1,19 +1,22 @@
 # Test programs as a user would build them: they know nothing of us.
 
-# cuda_runtime_program(name source...): `nvcc -cudart shared`, PTX inside, so that the same binary
-# runs on the simulator (libcuda.so.1 and libcudart.so.13 of build/sim on LD_LIBRARY_PATH) and on a GPU.
+# cuda_runtime_program(name source... [OPTIONS nvcc-option...]): `nvcc -cudart shared`, PTX inside, so
+# that the same binary runs on the simulator (libcuda.so.1 and libcudart.so.13 of build/sim on
+# LD_LIBRARY_PATH) and on a GPU.
 function(cuda_runtime_program name)
+  cmake_parse_arguments(program "" "" "OPTIONS" ${ARGN})
   set(out ${CMAKE_BINARY_DIR}/programs/${name})
   set(sources)
-  foreach(source ${ARGN})
+  foreach(source ${program_UNPARSED_ARGUMENTS})
     get_filename_component(absolute ${source} ABSOLUTE)
     list(APPEND sources ${absolute})
   endforeach()
   string(JOIN "," host_flags -Wall -Wextra ${SPILLWAY_SANITIZE_FLAGS})
   add_custom_command(OUTPUT ${out}
     COMMAND ${CUDA_HOME}/bin/nvcc -std=c++17 -O2 -cudart shared -gencode
-            arch=compute_75,code=compute_75 -Xcompiler "${host_flags}" -o ${out} ${sources}
-    DEPENDS ${sources} COMMENT "nvcc ${name}" VERBATIM)
+            arch=compute_75,code=compute_75 -Xcompiler "${host_flags}" ${program_OPTIONS}
+            -MD -MF ${out}.d -MT programs/${name} -o ${out} ${sources}
+    DEPENDS ${sources} DEPFILE ${out}.d COMMENT "nvcc ${name}" VERBATIM)
   add_custom_target(${name} ALL DEPENDS ${out})
 endfunction()
 
