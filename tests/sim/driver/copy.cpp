@@ -123,6 +123,7 @@ CUresult check_copy(CopyNode* node, Role to, Role from) {
 
 Work copy_work(const CopyNode& node) {
   Work work;
+  if (empty(node)) return work;
   switch (node.engine) {
     case Engine::None:
       work.name = "copy host to host";
