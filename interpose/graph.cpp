@@ -50,11 +50,18 @@ CUresult set_kernel(Manager* manager, CUgraphExec exec, const Params* params, Su
 template <class Params, class Submit>
 CUresult set_memory(Manager* manager, CUgraphExec exec, const Params* params, Submit&& submit) {
   spillway::AccessList accesses;
-  if (params == nullptr) return submit();
-  CUresult result = spillway::hold_node_memory(*manager, *params, accesses);
-  if (result != CUDA_SUCCESS) return result;
-  result = submit();
+  if (params != nullptr && !spillway::list_node_memory(*params, accesses)) {
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  }
+  const CUresult result = submit();
   if (result == CUDA_SUCCESS) manager->graph_exec_memory(exec, accesses.span());
+  return result;
+}
+
+template <class Submit>
+CUresult set_child(Manager* manager, CUgraphExec exec, CUgraph child, Submit&& submit) {
+  const CUresult result = submit();
+  if (result == CUDA_SUCCESS) manager->graph_exec_child(exec, child);
   return result;
 }
 
@@ -66,7 +73,7 @@ CUresult set_node(Manager* manager, CUgraphExec exec, const CUgraphNodeParams* p
     case CU_GRAPH_NODE_TYPE_KERNEL:
       return set_kernel(manager, exec, &params->kernel, submit);
     case CU_GRAPH_NODE_TYPE_GRAPH:
-      return read_again(manager, exec, params->graph.graph, submit);
+      return set_child(manager, exec, params->graph.graph, submit);
     default:
       return set_memory(manager, exec, params, submit);
   }
@@ -92,7 +99,7 @@ BODY(cuGraphExecUpdate,
 BODY(cuGraphExecUpdate_v2, (CUgraphExec exec, CUgraph graph, CUgraphExecUpdateResultInfo* update),
      (exec, graph, update), read_again(manager, exec, graph, submit))
 BODY(cuGraphExecChildGraphNodeSetParams, (CUgraphExec exec, CUgraphNode node, CUgraph child),
-     (exec, node, child), read_again(manager, exec, child, submit))
+     (exec, node, child), set_child(manager, exec, child, submit))
 
 BODY(cuGraphExecKernelNodeSetParams,
      (CUgraphExec exec, CUgraphNode node, const CUDA_KERNEL_NODE_PARAMS_v1* params),

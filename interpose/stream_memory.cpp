@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stream memory operations. The waits alone are in pin.cpp.
-#include "interpose/stream_memory.h"
-
 #include "interpose/body.h"
+#include "interpose/shapes.h"
 
-namespace spillway {
+namespace {
 
-CUresult read_memory_operations(Manager& manager, const CUstreamBatchMemOpParams* list,
-                                size_t count, AccessList& written) noexcept {
+using spillway::Access;
+using spillway::AccessList;
+using spillway::Manager;
+using spillway::PinReason;
+using spillway::StreamRef;
+
+CUresult read_operations(Manager& manager, const CUstreamBatchMemOpParams* list, size_t count,
+                         AccessList& written) noexcept {
   if (!written.reserve(count)) return CUDA_ERROR_OUT_OF_MEMORY;
   for (size_t i = 0; i < count; ++i) {
     // Every operation but the two barriers begins alike: kind, address. Unknown kinds are the
@@ -33,31 +38,28 @@ CUresult read_memory_operations(Manager& manager, const CUstreamBatchMemOpParams
   return CUDA_SUCCESS;
 }
 
-namespace {
-
 template <class Submit>
 CUresult batch(Manager* manager, const CUstreamBatchMemOpParams* list, unsigned count,
                StreamRef stream, Submit&& submit) {
   AccessList written;
   if (list == nullptr) return submit();
-  const CUresult result = read_memory_operations(*manager, list, count, written);
+  const CUresult result = read_operations(*manager, list, count, written);
   return result == CUDA_SUCCESS ? manager->touch(written.span(), stream, submit) : result;
 }
 
 template <class Value, class Submit>
-CUresult write(Manager* manager, CUdeviceptr address, const Value& value, StreamRef stream,
-               Submit&& submit) {
+CUresult write_value(Manager* manager, CUdeviceptr address, const Value& value, StreamRef stream,
+                     Submit&& submit) {
   manager->scan_host_source(&value, sizeof value);
   return manager->touch({Access{address, sizeof value}}, stream, submit);
 }
 
 }  // namespace
-}  // namespace spillway
 
 #define WRITE_BODY(symbol, Value)                                                        \
   BODY_PTSZ(symbol, (CUstream stream, CUdeviceptr address, Value value, unsigned flags), \
             (stream, address, value, flags),                                             \
-            spillway::write(manager, address, value, on(stream), submit))
+            write_value(manager, address, value, on(stream), submit))
 
 WRITE_BODY(cuStreamWriteValue32, cuuint32_t)
 WRITE_BODY(cuStreamWriteValue32_v2, cuuint32_t)
@@ -66,7 +68,7 @@ WRITE_BODY(cuStreamWriteValue64_v2, cuuint64_t)
 
 BODY_PTSZ(cuStreamBatchMemOp,
           (CUstream stream, unsigned count, CUstreamBatchMemOpParams* list, unsigned flags),
-          (stream, count, list, flags), spillway::batch(manager, list, count, on(stream), submit))
+          (stream, count, list, flags), batch(manager, list, count, on(stream), submit))
 BODY_PTSZ(cuStreamBatchMemOp_v2,
           (CUstream stream, unsigned count, CUstreamBatchMemOpParams* list, unsigned flags),
-          (stream, count, list, flags), spillway::batch(manager, list, count, on(stream), submit))
+          (stream, count, list, flags), batch(manager, list, count, on(stream), submit))

@@ -200,6 +200,12 @@ void Manager::graph_exec_memory(CUgraphExec exec, std::span<const Access> access
   add(engine_, exec, named);
 }
 
+void Manager::graph_exec_child(CUgraphExec exec, CUgraph child) noexcept {
+  Named named;
+  read_graph(engine_, child, named);
+  add(engine_, exec, named);
+}
+
 void Manager::graph_exec_destroyed(CUgraphExec exec) noexcept {
   Held held(engine_.ledger);
   const auto found = engine_.graphs.find(exec);

@@ -76,6 +76,7 @@ class Manager {
   void graph_exec_kernel(CUgraphExec exec, CUfunction function, void** params,
                          void** extra) noexcept;
   void graph_exec_memory(CUgraphExec exec, std::span<const Access> accesses) noexcept;
+  void graph_exec_child(CUgraphExec exec, CUgraph child) noexcept;
   void graph_exec_destroyed(CUgraphExec exec) noexcept;  // before the driver's own destroy
   template <class Submit>
   CUresult graph_launch(CUgraphExec exec, StreamRef stream, Submit&& submit) noexcept;
