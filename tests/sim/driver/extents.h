@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The registry of everything that has an address: what space.h answers from. The memory calls enter
+// and remove; each kind of memory owns the rest of its life.
+#pragma once
+
+#include <cuda.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "tests/sim/driver/context.h"
+#include "tests/sim/driver/window.h"
+
+namespace sim {
+
+struct Allocation {
+  Extent extent;
+  Access access = Access::ReadWrite;  // the device's
+  Backing backing;                    // what is freed with it: not for Pool, Vmm, Registered
+  Context* context = nullptr;         // that it dies with; null: none
+  unsigned flags = 0;                 // as the application gave them (host, managed memory)
+  unsigned handle_types = 0;          // CUmemAllocationHandleType bits it may be exported as
+  bool sync_memops = false;
+  CUmemoryPool pool = nullptr;
+};
+
+uint64_t next_buffer_id();
+
+// False: part of it is taken already.
+bool enter(Allocation allocation);
+std::optional<Allocation> find(CUdeviceptr address);  // any address inside
+// The allocation that begins exactly here and is of this kind, removed; nothing: there is none.
+std::optional<Allocation> remove(CUdeviceptr base, Extent::Kind kind);
+// All of them.
+std::vector<Allocation> remove_if(const std::function<bool(const Allocation&)>& predicate);
+// Changes the one that holds the address. False: there is none.
+bool change(CUdeviceptr address, const std::function<void(Allocation&)>& edit);
+
+// Gives back what a removed allocation stood on: of kind Device or Variable; of kind Host,
+// Registered or Managed.
+void destroy(const Allocation& allocation);
+void destroy_host(const Allocation& allocation);
+
+}  // namespace sim

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// The window: twice its size is reserved; the lower half are the device addresses, which a host
+// thread may not touch, the upper half is where their bytes are.
+#include "tests/sim/driver/window.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <mutex>
+
+#include "tests/sim/driver/report.h"
+
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define SIM_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define SIM_SANITIZED 1
+#endif
+#endif
+
+namespace sim {
+namespace {
+
+#ifdef SIM_SANITIZED  // the sanitizer's shadow leaves room for little
+constexpr int kLargestShift = 37;
+#else
+constexpr int kLargestShift = 40;
+#endif
+constexpr int kSmallestShift = 34;
+
+struct Addresses {
+  std::mutex mutex;
+  FreeRanges free;
+};
+
+Addresses& addresses() {
+  static auto* all = new Addresses{{}, FreeRanges(window().base, window().size)};
+  return *all;
+}
+
+bool replace(uint64_t at, const Backing* backing, size_t bytes, Access access) {
+  int protection = PROT_NONE;
+  if (access != Access::None) protection |= PROT_READ;
+  if (access == Access::ReadWrite) protection |= PROT_WRITE;
+  const int flags =
+      backing ? MAP_SHARED | MAP_FIXED : MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE;
+  void* got = mmap(reinterpret_cast<void*>(at), bytes, protection, flags,
+                   backing ? backing->file : -1, backing ? static_cast<off_t>(backing->offset) : 0);
+  if (got != MAP_FAILED) return true;
+  static std::once_flag once;
+  std::call_once(
+      once, [] { complain("the system refuses more memory mappings (see vm.max_map_count)"); });
+  return false;
+}
+
+}  // namespace
+
+const ptx::Window& window() {
+  static const ptx::Window* const only = [] {
+    constexpr uint64_t kAlign = 2 << 20;
+    for (int shift = kLargestShift; shift >= kSmallestShift; --shift) {
+      const uint64_t size = 1ull << shift;
+      void* got = mmap(nullptr, 2 * size + kAlign, PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      if (got == MAP_FAILED) continue;
+      // Huge files of zeros are not wanted in a core dump.
+      madvise(got, 2 * size + kAlign, MADV_DONTDUMP);
+      return new ptx::Window{round_up(reinterpret_cast<uint64_t>(got), kAlign), size,
+                             static_cast<int64_t>(size)};
+    }
+    complain("no address space for a window");
+    abort();
+  }();
+  return *only;
+}
+
+CUdeviceptr take_addresses(size_t bytes, size_t align) {
+  if (bytes > window().size) return 0;
+  std::lock_guard lock(addresses().mutex);
+  uint64_t address = 0;
+  const bool took = addresses().free.take(round_up(bytes, kPage), align, &address);
+  return took ? address : 0;
+}
+
+bool take_addresses_at(CUdeviceptr address, size_t bytes) {
+  if (!in_window(address) || address % kPage != 0) return false;
+  std::lock_guard lock(addresses().mutex);
+  return addresses().free.take_at(address, round_up(bytes, kPage));
+}
+
+void give_addresses(CUdeviceptr address, size_t bytes) {
+  std::lock_guard lock(addresses().mutex);
+  addresses().free.give(address, round_up(bytes, kPage));
+}
+
+bool show(CUdeviceptr address, const Backing& backing, size_t bytes, Access access) {
+  return replace(address + static_cast<uint64_t>(window().delta), &backing, round_up(bytes, kPage),
+                 access);
+}
+
+bool show_to_host(CUdeviceptr address, const Backing& backing, size_t bytes, Access access) {
+  return replace(address, &backing, round_up(bytes, kPage), access);
+}
+
+void hide(CUdeviceptr address, size_t bytes) {
+  replace(address + static_cast<uint64_t>(window().delta), nullptr, round_up(bytes, kPage),
+          Access::None);
+}
+
+void hide_from_host(CUdeviceptr address, size_t bytes) {
+  replace(address, nullptr, round_up(bytes, kPage), Access::None);
+}
+
+}  // namespace sim
