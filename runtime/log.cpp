@@ -17,17 +17,25 @@
 namespace spillway {
 namespace {
 
-// Where lines go, for one process: after a fork the child makes its own, because a lock inside the
-// parent's may have been held by a thread that the child does not have. Never freed: lines come
-// until the very end of the process.
+// What log_configure() was told. Superseded ones stay: a thread may be reading them.
+struct Wish {
+  std::string file;  // empty: stderr
+  const Wish* before;
+};
+
+// Where lines go, for one wish in one process: after a fork the child makes its own, because a lock
+// inside the parent's may have been held by a thread that the child does not have. Superseded ones
+// stay, and the last is never freed: lines come until the very end of the process.
 struct Outlet {
   pid_t owner;
+  const Wish* wish;
   spdlog::logger logger;
+  const Outlet* before;
 };
 
 std::atomic<LogLevel> threshold{LogLevel::Warn};
+std::atomic<const Wish*> wish{nullptr};
 std::atomic<Outlet*> outlet{nullptr};
-std::atomic<const std::string*> wanted_file{nullptr};  // null or empty: stderr
 
 struct Prefix {
   spdlog::level::level_enum level;
@@ -52,43 +60,42 @@ constexpr Prefix prefix_of(LogLevel level) {
   return {spdlog::level::off, ""};
 }
 
-Outlet* make_outlet(spdlog::sink_ptr sink, const char* pattern) {
-  auto* made = new Outlet{getpid(), spdlog::logger("spillway", std::move(sink))};
-  made->logger.set_level(spdlog::level::trace);
-  made->logger.flush_on(spdlog::level::trace);  // a line that is not out when a job dies is no use
-  made->logger.set_pattern(pattern);
-  made->logger.set_error_handler([](const std::string&) {});  // a full disk is not our emergency
-  return made;
+spdlog::logger make_logger(spdlog::sink_ptr sink, const char* pattern) {
+  spdlog::logger logger("spillway", std::move(sink));
+  logger.set_level(spdlog::level::trace);
+  logger.flush_on(spdlog::level::trace);  // a line that is not out when a job dies is no use
+  logger.set_pattern(pattern);
+  logger.set_error_handler([](const std::string&) {});  // a full disk is not our emergency
+  return logger;
 }
 
-Outlet* open_outlet() {
-  const std::string* file = wanted_file.load();
+spdlog::logger open_logger(const Wish* wanted) {
   std::string why;
-  if (file != nullptr && !file->empty()) {
-    const std::string path = Path{*file}.expanded();
+  if (wanted != nullptr && !wanted->file.empty()) {
     try {
-      return make_outlet(std::make_shared<spdlog::sinks::basic_file_sink_mt>(path),
+      const std::string path = Path{wanted->file}.expanded();
+      return make_logger(std::make_shared<spdlog::sinks::basic_file_sink_mt>(path),
                          "%Y-%m-%d %H:%M:%S.%e [%P:%t] %v");
-    } catch (const std::exception& failure) {
+    } catch (const spdlog::spdlog_ex& failure) {
       why = failure.what();
     }
   }
-  Outlet* made = make_outlet(std::make_shared<spdlog::sinks::stderr_sink_mt>(), "%v");
+  spdlog::logger logger = make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>(), "%v");
   if (!why.empty()) {
-    made->logger.warn("{}SPILLWAY_LOG_FILE: {}; logging to stderr", prefix_of(LogLevel::Warn).text,
-                      why);
+    logger.warn("{}SPILLWAY_LOG_FILE: {}; logging to stderr", prefix_of(LogLevel::Warn).text, why);
   }
-  return made;
+  return logger;
 }
 
 Outlet& current_outlet() {
   Outlet* now = outlet.load();
-  while (now == nullptr || now->owner != getpid()) {
-    Outlet* made = open_outlet();
+  for (;;) {
+    const Wish* wanted = wish.load();
+    if (now != nullptr && now->owner == getpid() && now->wish == wanted) return *now;
+    auto* made = new Outlet{getpid(), wanted, open_logger(wanted), now};
     if (outlet.compare_exchange_strong(now, made)) return *made;
     delete made;  // another thread was first: `now` is its outlet
   }
-  return *now;
 }
 
 }  // namespace
@@ -96,8 +103,7 @@ Outlet& current_outlet() {
 void log_configure(LogLevel level, std::string_view file) noexcept {
   threshold = level;
   try {
-    wanted_file = new std::string(file);  // leaked: a thread may be reading the one before
-    outlet = nullptr;
+    wish = new Wish{std::string(file), wish.load()};
   } catch (...) {  // out of memory: lines go where they went before
   }
 }
