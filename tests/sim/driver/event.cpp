@@ -6,6 +6,7 @@
 #include "tests/sim/driver/capture.h"
 #include "tests/sim/driver/entry.h"
 #include "tests/sim/driver/node.h"
+#include "tests/sim/driver/pool.h"
 #include "tests/sim/driver/profile.h"
 #include "tests/sim/driver/streams.h"
 
@@ -165,12 +166,15 @@ SIM_API cuEventSynchronize(CUevent handle) {
   const EventPtr event = find_event(handle);
   if (!event) return CUDA_ERROR_INVALID_HANDLE;
   if (const CUresult status = usable(event->context)) return status;
-  auto lock = Scheduler::get().lock();
-  if (const CUresult status = refuse_captured(*event)) return status;
-  if (event->recorded) {
-    const std::vector<Point> points = event->points;  // a re-record meanwhile changes nothing
-    Scheduler::get().wait(lock, points);
+  {
+    auto lock = Scheduler::get().lock();
+    if (const CUresult status = refuse_captured(*event)) return status;
+    if (event->recorded) {
+      const std::vector<Point> points = event->points;  // a re-record meanwhile changes nothing
+      Scheduler::get().wait(lock, points);
+    }
   }
+  pools_synchronised(event->context->device);
   return event->context->sticky;
 }
 

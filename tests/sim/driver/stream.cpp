@@ -7,6 +7,7 @@
 #include "tests/sim/driver/capture.h"
 #include "tests/sim/driver/context.h"
 #include "tests/sim/driver/module.h"
+#include "tests/sim/driver/pool.h"
 #include "tests/sim/driver/profile.h"
 #include "tests/sim/driver/streams.h"
 
@@ -136,6 +137,7 @@ CUresult synchronize(Stream* stream) {
         stream->kind == Stream::Kind::Legacy ? order(*stream) : std::vector{stream->tail};
     Scheduler::get().wait(lock, points);
   }
+  pools_synchronised(stream->context->device);
   return stream->context->sticky;
 }
 
@@ -145,6 +147,7 @@ CUresult synchronize_context(Context* context) {
     if (const CUresult status = refuse_capturing(context); status != CUDA_SUCCESS) return status;
     Scheduler::get().wait(lock, all_tails(context));
   }
+  pools_synchronised(context->device);
   return context->sticky;
 }
 
