@@ -13,6 +13,8 @@ PACKAGES = g++ cmake ninja-build pkg-config clang-format python3 binutils git \
            libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev libzstd-dev \
            libgtest-dev libgmock-dev libbenchmark-dev
 
+export CUDA_HOME
+
 BUILD = build
 CONFIGURE = cmake -S . -G Ninja -DCUDA_HOME=$(CUDA_HOME)
 
@@ -35,7 +37,7 @@ build-tsan/build.ninja:
 	$(CONFIGURE) -B build-tsan -DSPILLWAY_SANITIZE=thread
 
 deps:  ## install the Debian packages that are missing, and check the CUDA toolkit
-	@CUDA_HOME=$(CUDA_HOME) tools/deps $(PACKAGES)
+	@tools/deps $(PACKAGES)
 
 demo: build  ## train a network 2.5 times larger than the device: once in full, once refused, once with Spillway
 	@tests/programs/demo.sh $(BUILD)

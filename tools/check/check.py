@@ -158,6 +158,8 @@ CHECKS = {
     "paths": paths,
     "sources": sources,
     "docs": docs,
+    "hooks": script("tools/check/check_hooks.py"),
+    "exports": script("tools/check/check_exports.py", "{build}/libspillway.so"),
 }
 
 
