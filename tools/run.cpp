@@ -45,6 +45,8 @@ void add_flag(CLI::App& app, const OptionInfo& option) {
     setenv(std::string(option.env).c_str(), text.c_str(), 1);
   };
   std::string doc = std::string(option.doc);
+  const std::string syntax = option.syntax();
+  if (syntax.starts_with("one of ")) doc += " O" + syntax.substr(1) + ".";
   if (!option.fallback.empty()) doc += " Default: " + std::string(option.fallback) + ".";
   app.add_option_function<std::string>(flag, take, doc)->type_name("VALUE");
 }

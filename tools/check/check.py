@@ -118,8 +118,12 @@ def sources(build):
 def option_table(build):
     clean = {"PATH": os.environ["PATH"]}
     out = run(build / "spillway", "config", "--json", env=clean, check=True).stdout
-    rows = [f"| `{o['variable']}` | {'`' + o['default'] + '`' if o['default'] else 'empty'} "
-            f"| {o['meaning']} |" for o in json.loads(out)]
+    rows = []
+    for option in json.loads(out):
+        default = f"`{option['default']}`" if option["default"] else "empty"
+        choices = option["syntax"] if option["syntax"].startswith("one of ") else ""
+        meaning = option["meaning"] + (f" {choices.capitalize()}." if choices else "")
+        rows.append(f"| `{option['variable']}` | {default} | {meaning} |")
     return "\n".join(["| variable | default | meaning |", "| --- | --- | --- |", *rows])
 
 
