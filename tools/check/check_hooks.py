@@ -32,7 +32,7 @@ def rows(cuda):
     kinds = ("HOOK", "PASS", "PIN", "REFUSE")
     source = f"#define CUDA_VERSION {version}\n"
     for kind in kinds:
-        source += f"#define {kind}(symbol, ...) \n@{kind} symbol __VA_ARGS__\n".replace("\n@", "@")
+        source += f"#define {kind}(symbol, ...) @{kind} symbol __VA_ARGS__\n"
     text = preprocess(source + '#include "interpose/hooks.def"\n', cuda)
     # One row a line, however the preprocessor broke them.
     text = re.sub(r"\s+", " ", text).replace("@", "\n@")
