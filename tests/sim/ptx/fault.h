@@ -12,4 +12,7 @@ namespace sim {
 // must own nothing that needs a destructor: it is left by a long jump.
 bool run_guarded(void (*body)(void*), void* argument, uint64_t* address);
 
+// Ends the innermost run_guarded of this thread as if `address` had been touched.
+[[noreturn]] void leave_guarded(uint64_t address);
+
 }  // namespace sim

@@ -26,9 +26,9 @@ struct KernelInfo {
   std::vector<Param> params;
   size_t param_bytes = 0;
   size_t static_shared_bytes = 0;
-  size_t local_bytes = 0;      // per thread
-  unsigned registers = 0;      // per thread, an estimate
-  unsigned max_threads = 1024; // .maxntid / .reqntid
+  size_t local_bytes = 0;       // per thread
+  unsigned registers = 0;       // per thread, an estimate
+  unsigned max_threads = 1024;  // .maxntid / .reqntid
 };
 
 struct Variable {  // .global, .const, .managed
@@ -38,8 +38,8 @@ struct Variable {  // .global, .const, .managed
   uint64_t address = 0;  // device address, from the Allocate callback
 };
 
-// Module-scope variables live in device memory that the caller provides (kept until the Module dies).
-// Returns the device address of `size` writable bytes, or 0 for out of memory.
+// Module-scope variables live in device memory that the caller provides (kept until the Module
+// dies). Returns the device address of `size` writable bytes, or 0 for out of memory.
 using Allocate = std::function<uint64_t(size_t size, size_t align)>;
 
 // How device addresses become host pointers: an address in [base, base + size) is read at
@@ -59,8 +59,8 @@ enum class LoadError { None, NotAnImage, NoImageForDevice, Syntax, Unsupported, 
 class Module {
  public:
   // data: PTX text (zero-terminated), a fatbin container, or the 24-byte fatbin wrapper (magic
-  // 0x466243B1). compute: e.g. 90 for sm_90; the newest PTX <= it is taken. On failure null, with the
-  // reason in `message` (for PTX: line, instruction, kernel).
+  // 0x466243B1). compute: e.g. 90 for sm_90; the newest PTX <= it is taken. On failure null, with
+  // the reason in `message` (for PTX: line, instruction, kernel).
   static std::unique_ptr<Module> load(const void* data, int compute, const Window& window,
                                       const Allocate& allocate, LoadError* error,
                                       std::string* message);
@@ -92,11 +92,11 @@ struct Counts {  // of threads, not warps: what the virtual clock is computed fr
 
 enum class Outcome {
   Ok,
-  IllegalAddress,     // message and `address` say where
-  IllegalInstruction, // met at run time: not implemented
-  Trap,               // trap; or a failed device assert
+  IllegalAddress,      // message and `address` say where
+  IllegalInstruction,  // met at run time: not implemented
+  Trap,                // trap; or a failed device assert
   Misaligned,
-  BarrierError,       // threads that can never meet
+  BarrierError,  // threads that can never meet
 };
 
 struct Result {
@@ -106,9 +106,9 @@ struct Result {
   Counts counts;
 };
 
-// Runs a whole grid on the calling thread. Thread-safe: any number of launches of any kernels at once.
-// A fault (SIGSEGV/SIGBUS on an unmapped or protected address) ends the grid and is reported, never
-// raised: see fault.h. Bytes written until then stay written.
+// Runs a whole grid on the calling thread. Thread-safe: any number of launches of any kernels at
+// once. A fault (SIGSEGV/SIGBUS on an unmapped or protected address) ends the grid and is reported,
+// never raised: see fault.h. Bytes written until then stay written.
 Result run(const Kernel& kernel, const Launch& launch, const Window& window);
 
 }  // namespace sim::ptx

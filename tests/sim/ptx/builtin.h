@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// Device functions that the driver provides: vprintf, __assertfail, malloc, free.
+#pragma once
+
+#include <string_view>
+
+#include "tests/sim/ptx/warp.h"
+
+namespace sim::ptx {
+
+int find_builtin(std::string_view name);  // -1: none
+void call_builtin(Warp& warp, const CallSite& site);
+
+}  // namespace sim::ptx
