@@ -159,7 +159,7 @@ int print(Warp& w, int lane, uint64_t format_at, uint64_t arguments) {
 
 [[noreturn]] void assert_failed(Warp& w, int lane, uint64_t message, uint64_t file, uint32_t line,
                                 uint64_t function) {
-  static thread_local char text[3][1024];
+  char text[3][1024];
   read_string(w, message, lane, text[0], sizeof text[0]);
   read_string(w, file, lane, text[1], sizeof text[1]);
   read_string(w, function, lane, text[2], sizeof text[2]);
