@@ -42,7 +42,7 @@ class Call {
 
 #define SPILLWAY_BODY(obtain, symbol, thread, PARAMETERS, ARGUMENTS, ...)             \
   SPILLWAY_EXPORT CUresult symbol PARAMETERS {                                        \
-    auto submit = [&]() noexcept -> CUresult {                                        \
+    auto submit = [=]() noexcept -> CUresult {                                        \
       const auto driver = spillway::real<decltype(&::symbol)>(spillway::Row::symbol); \
       return driver != nullptr ? driver ARGUMENTS : CUDA_ERROR_NOT_SUPPORTED;         \
     };                                                                                \

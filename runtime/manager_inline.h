@@ -60,7 +60,8 @@ CUresult Manager::launch(CUfunction function, void** params, void** extra, Strea
       thread.leave();
     }
   }
-  return launch_slowly(function, params, extra, ref, Submission(submit));
+  auto later = submit;  // the address of a copy escapes, so that the fast path's stays in registers
+  return launch_slowly(function, params, extra, ref, Submission(later));
 }
 
 template <class Submit>
