@@ -47,6 +47,19 @@ Registry& registry() {
   return *instance;
 }
 
+// A first use may fall into a stream capture of this thread, which forbids what loading does.
+class RelaxedCapture {
+ public:
+  RelaxedCapture() { exchange(); }
+  ~RelaxedCapture() { exchange(); }
+  RelaxedCapture(const RelaxedCapture&) = delete;
+  RelaxedCapture& operator=(const RelaxedCapture&) = delete;
+
+ private:
+  void exchange() { invoke(&Driver::ThreadExchangeStreamCaptureMode, &mode_); }
+  CUstreamCaptureMode mode_ = CU_STREAM_CAPTURE_MODE_RELAXED;
+};
+
 Image* image_of(void** handle) {
   auto found = registry().images.find(handle);
   return found == registry().images.end() ? nullptr : found->second.get();
@@ -55,6 +68,7 @@ Image* image_of(void** handle) {
 CUresult load(Image& image) {
   if (drivers().status != CUDA_SUCCESS) return drivers().status;
   if (image.library != nullptr) return CUDA_SUCCESS;
+  const RelaxedCapture relaxed;
   const CUresult result = invoke(&Driver::LibraryLoadData, &image.library, image.wrapper, nullptr,
                                  nullptr, 0u, nullptr, nullptr, 0u);
   if (result != CUDA_SUCCESS) image.library = nullptr;
@@ -98,6 +112,8 @@ cudaError_t find_kernel(const void* function, CUkernel* kernel) {
   }
   Function& entry = found->second;
   if (entry.kernel == nullptr) {
+    if (const cudaError_t error = need_context(); error != cudaSuccess) return error;
+    const RelaxedCapture relaxed;
     CUresult result = load(*entry.image);
     if (result == CUDA_SUCCESS)
       result = invoke(&Driver::LibraryGetKernel, &entry.kernel, entry.image->library,

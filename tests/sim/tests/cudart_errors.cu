@@ -100,7 +100,8 @@ TEST(Errors, ATrapIsALaunchFailure) {
   in_child("SIMCUDA_SEED", "0", [] {
     trap_always<<<1, 32>>>();
     SAME(cudaErrorLaunchFailure, cudaDeviceSynchronize());
-    SAME(cudaErrorLaunchFailure, cudaFree(nullptr));
+    void* address = nullptr;
+    SAME(cudaErrorLaunchFailure, cudaMalloc(&address, 16));
     return true;
   });
 }

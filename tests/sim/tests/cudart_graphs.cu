@@ -239,7 +239,13 @@ TEST(Graphs, AllocationsInCapture) {
   cudaGraph_t graph;
   int* temporary = nullptr;
   OK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal));
-  OK(cudaMallocAsync(&temporary, out.bytes(), stream));
+  const cudaError_t allocated = cudaMallocAsync(&temporary, out.bytes(), stream);
+  if (allocated == cudaErrorNotSupported) {
+    cudaStreamEndCapture(stream, &graph);
+    cudaGetLastError();
+    GTEST_SKIP() << "this driver has no memory nodes";
+  }
+  ASSERT_EQ(cudaSuccess, allocated);
   OK(cudaMemsetAsync(temporary, 0, out.bytes(), stream));
   add<<<kCount / 128, 128, 0, stream>>>(temporary, 9);
   add_from<<<kCount / 128, 128, 0, stream>>>(out, temporary);
