@@ -130,6 +130,9 @@ void connect(Code* code, const std::vector<size_t>& labels) {
     if (in.op != Op::Brx && !(in.op == Op::Bra && in.flag)) continue;
     if (g.meets[b] < 0) continue;
     const size_t at = g.start[static_cast<size_t>(g.meets[b])];
+    // Who only has to leave does not wait for the others: they may be at a barrier.
+    const Op op = code->insts[at].op;
+    if (op == Op::Ret || op == Op::Exit) continue;
     meet[last] = static_cast<int64_t>(at);
     joins.insert(at);
   }

@@ -91,11 +91,18 @@ void start_block(Run& run, Block& block, Dim index) {
 bool turn(Run& run, Block& block) {
   bool moved = false;
   for (Warp& w : block.warps) {
-    if (w.splits.empty()) continue;
+    if (!w.alive) continue;
     const uint64_t before = run.grid.ran, serial = block.serial;
     run.grid.running = &w;
     run_warp(w, kSlice);
     moved |= run.grid.ran != before || block.serial != serial || w.yielded;
+  }
+  if (moved) return true;
+  // Lanes that wait for their warp to be whole again may be those that a barrier needs.
+  for (Warp& w : block.warps) {
+    const size_t before = w.splits.size();
+    release_early(w);
+    moved |= w.splits.size() != before;
   }
   return moved;
 }
