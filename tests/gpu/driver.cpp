@@ -20,25 +20,17 @@ const Driver& cu() {
 void open_driver() {
   void* library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_GLOBAL);
   if (!library) throw std::runtime_error(dlerror());
-  // The exported name carries no ABI suffix only for the four-argument form of before 12.0.
-  using Lookup =
-      CUresult (*)(const char*, void**, int, cuuint64_t, CUdriverProcAddressQueryResult*);
-  auto lookup = reinterpret_cast<Lookup>(dlsym(library, "cuGetProcAddress_v2"));
-  if (!lookup) throw std::runtime_error("libcuda.so.1 is older than CUDA 12.0");
-  auto find = [&](const char* name) {
-    void* address = nullptr;
-    CUdriverProcAddressQueryResult status = CU_GET_PROC_ADDRESS_SUCCESS;
-    if (lookup(name, &address, CUDA_VERSION, CU_GET_PROC_ADDRESS_DEFAULT, &status) != CUDA_SUCCESS)
-      address = nullptr;
-    return address;
-  };
   Driver& driver = instance();
-#define ENTRY(function) driver.function.bind(find(#function));
+// By export and not by cuGetProcAddress: cuda.h renames a call to the export whose ABI it declares
+// (cuMemAlloc_v2), while cuGetProcAddress gives the newest ABI of a version, which may be another
+// one (cuCtxSynchronize of 13.0 takes a context there, and none in cuda.h).
+#define EXPORTED(name) #name
+#define ENTRY(function) driver.function.bind(dlsym(library, EXPORTED(function)));
 #include "tests/gpu/driver.def"
 #undef ENTRY
+#undef EXPORTED
   Dl_info where{};
-  if (dladdr(reinterpret_cast<void*>(lookup), &where) && where.dli_fname)
-    driver.path = where.dli_fname;
+  if (dladdr(dlsym(library, "cuInit"), &where) && where.dli_fname) driver.path = where.dli_fname;
 }
 
 std::string error_name(CUresult result) {

@@ -153,7 +153,8 @@ struct Tally {
   unsigned kernels = 0, known = 0, extra = 0, works = 0, all_seen = 0;
 };
 
-void observe(Report& report, const Work& work, const Buffers& buffers, Tally& tally) {
+// True when every operand was seen.
+bool observe(Report& report, const Work& work, const Buffers& buffers, Tally& tally) {
   const Observer& observer = *find_observer();
   std::vector<Watched> watched;
   for (size_t i = 0; i < work.operands.size(); ++i) {
@@ -166,7 +167,7 @@ void observe(Report& report, const Work& work, const Buffers& buffers, Tally& ta
     cu().cuCtxSynchronize();
   } catch (const std::exception& error) {
     report.fact(work.name, {{"error", error.what()}});
-    return;
+    return false;
   }
   std::vector<ObservedKernel> kernels(256);
   kernels.resize(std::min(kernels.size(), observer.kernels(kernels.data(), kernels.size())));
@@ -200,11 +201,12 @@ void observe(Report& report, const Work& work, const Buffers& buffers, Tally& ta
   ++tally.works;
   tally.all_seen += all;
   report.fact(work.name, {{"operands", operands}, {"kernels", list}});
+  return all;
 }
 
 }  // namespace
 
-Verdict library_parameters(Gpu&, Report& report) {
+Verdict library_parameters(Gpu& gpu, Report& report) {
   Buffers buffers;
   std::vector<Memory> memory;
   for (int i = 0; i < 5; ++i) {
@@ -213,7 +215,14 @@ Verdict library_parameters(Gpu&, Report& report) {
     buffers.push_back(reinterpret_cast<void*>(static_cast<CUdeviceptr>(memory.back())));
   }
   cu().cuCtxSynchronize();
-  Tally tally;
+  // The instrument first: our own launch, through the same doors.
+  Tally control, tally;
+  Work own{"control (a launch of our own)", {"a", "b", "c", "d"}, [&](const Buffers& b) {
+             gpu.kernels().nop4.launch(1, 1, nullptr, b[0], b[1], b[2],
+                                       static_cast<char*>(b[3]) + 4096);
+           }};
+  if (!observe(report, own, buffers, control))
+    throw std::runtime_error("the observer does not see the addresses of a launch of our own");
   // Each library on its own: one that is missing or will not start is a fact, not the end.
   auto with = [&](const char* what, std::initializer_list<const char*> names, auto&& body) {
     Library library(names);

@@ -72,11 +72,10 @@ double measure_remap(const Gpu& gpu, Report& report, Place from, Place to, size_
   return report.sample("remap", "us", std::move(times), where).median;
 }
 
-struct Costs {  // median of a remap between two places, in microseconds
-  double small = 0, chunk = 0, large = 0;
-};
+// Median of a remap from device to the last place, in microseconds, by bytes.
+using Costs = std::vector<std::pair<size_t, double>>;
 
-// One load, all sizes and places. `fresh` off: only remaps, for loads that are slow to start.
+// One load, all sizes and places.
 Costs measure(const Gpu& gpu, Report& report, const char* load, const std::vector<Place>& places) {
   Costs costs;
   for (const SizeRow& row : kSizes) {
@@ -87,10 +86,7 @@ Costs measure(const Gpu& gpu, Report& report, const char* load, const std::vecto
       measure_fresh(gpu, report, place, bytes, gpu.repeats(fresh), where);
       double remap =
           measure_remap(gpu, report, Place::Device, place, bytes, gpu.repeats(row.remaps), where);
-      if (place != places.back()) continue;
-      if (row.bytes == 2 * kMiB) costs.small = remap;
-      if (row.bytes == 64 * kMiB) costs.chunk = remap;
-      if (row.bytes == kGiB) costs.large = remap;
+      if (place == places.back()) costs.emplace_back(bytes, remap);
     }
     if (gpu.small() && row.bytes > gpu.bytes(row.bytes)) break;  // the rest would be the same size
   }
@@ -106,21 +102,21 @@ std::vector<Place> places_under_load(const Gpu& gpu, Report& report) {
 }
 
 std::string remap_text(const Costs& costs) {
-  return fmt::format(
-      "a remap (unmap + map + set access) takes {:.0f} us at 2 MiB, {:.0f} us at 64 MiB, "
-      "{:.0f} us at 1 GiB",
-      costs.small, costs.chunk, costs.large);
+  std::string text = "a remap (unmap + map + set access) takes";
+  for (size_t i = 0; i < costs.size(); ++i)
+    text +=
+        fmt::format("{} {:.0f} us at {} MiB", i ? "," : "", costs[i].second, costs[i].first / kMiB);
+  return text;
 }
 
 }  // namespace
 
 Verdict vmm_idle(Gpu& gpu, Report& report) {
   Costs costs = measure(gpu, report, "idle", places_that_work(gpu, report));
-  return {
-      remap_text(costs),
-      costs.chunk > 4 * costs.small
-          ? "Cost grows with bytes: large handles save less than planned; weigh 16-32 MiB pieces."
-          : "Cost is per handle: large handles (64 MiB and more) are right."};
+  return {remap_text(costs),
+          costs.back().second > 4 * costs.front().second
+              ? "Cost grows with bytes as well: compare the sizes before choosing that of a piece."
+              : "Cost is per handle and hardly grows with bytes: large handles are right."};
 }
 
 Verdict vmm_under_kernel(Gpu& gpu, Report& report) {
