@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <nlohmann/json.hpp>
 
 #include "tests/sim/driver/profile.h"
+#include "tests/sim/driver/report.h"
+#include "tests/sim/driver/schedule.h"
 
 namespace sim {
 namespace {
@@ -50,6 +53,27 @@ constexpr const char* engine_name(Engine engine) {
   }
   return "";
 }
+
+nlohmann::json as_json(const std::map<std::string, ClockTotals::Count>& counts) {
+  nlohmann::json object = nlohmann::json::object();
+  for (const auto& [name, total] : counts) {
+    object[name] = {{"count", total.count}, {"bytes", total.bytes}, {"busy_ns", total.busy_ns}};
+  }
+  return object;
+}
+
+// Outstanding work gets a while to end: without it the report would depend on real time.
+const ReportSection section("clock", [] {
+  constexpr std::chrono::seconds kPatience{5};
+  auto lock = Scheduler::get().lock();
+  Scheduler::get().drain(lock, kPatience);
+  const ClockTotals totals = Clock::get().totals();
+  return nlohmann::json{{"profile", profile().name},
+                        {"virtual_ns", totals.end_ns},
+                        {"engines", as_json(totals.engines)},
+                        {"operations", as_json(totals.operations)},
+                        {"kernels", as_json(totals.kernels)}};
+});
 
 }  // namespace
 

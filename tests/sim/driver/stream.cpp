@@ -67,6 +67,7 @@ std::vector<Point> order(const Stream& stream) {
 std::vector<Point> all_tails(Context* context) {
   Execution& own = execution(context);
   std::vector<Point> points = own.orphans;
+  points.insert(points.end(), own.detached.begin(), own.detached.end());
   points.push_back(own.legacy->tail);
   for (const auto& [thread, stream] : own.per_thread) points.push_back(stream->tail);
   for (const StreamPtr& stream : own.created) points.push_back(stream->tail);
@@ -146,6 +147,7 @@ CUresult synchronize_context(Context* context) {
     auto lock = Scheduler::get().lock();
     if (const CUresult status = refuse_capturing(context); status != CUDA_SUCCESS) return status;
     Scheduler::get().wait(lock, all_tails(context));
+    std::erase_if(execution(context).detached, Scheduler::done);
   }
   pools_synchronised(context->device);
   return context->sticky;

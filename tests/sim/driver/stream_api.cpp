@@ -61,8 +61,9 @@ static CUresult destroy_stream(CUstream handle) {
   streams().erase(handle);
   Execution& own = execution(stream->context);
   std::erase(own.created, stream);
-  // Its work finishes; the legacy stream and cuCtxSynchronize still wait for it.
-  if (stream->tail.stamp && stream->blocking()) own.orphans.push_back(stream->tail);
+  // Its work finishes; the legacy stream, for a blocking one, and cuCtxSynchronize still wait for
+  // it.
+  if (stream->tail.stamp) (stream->blocking() ? own.orphans : own.detached).push_back(stream->tail);
   return CUDA_SUCCESS;
 }
 

@@ -59,7 +59,9 @@ struct Execution {
   StreamPtr legacy;
   std::map<uint64_t, StreamPtr> per_thread;  // by thread number
   std::vector<StreamPtr> created;
-  std::vector<Point> orphans;  // last work of destroyed blocking streams, not yet behind a barrier
+  // Last work of destroyed streams: blocking ones until the legacy stream is behind it, others
+  // until the host is.
+  std::vector<Point> orphans, detached;
 };
 
 constexpr size_t kMostPending =
