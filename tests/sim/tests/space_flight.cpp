@@ -44,8 +44,8 @@ TEST_F(Flight, UnmapUnderQueuedWorkIsFatal) {
   const CUdeviceptr address = mapped(&handle);
   ASSERT_OK(cuMemsetD8Async(address, 1, kGranule, stream_));
   EXPECT_OK(cuMemUnmap(address, kGranule));  // does not wait
-  open_ = true;
   testing::internal::CaptureStderr();
+  open_ = true;
   EXPECT_CU(CUDA_ERROR_ILLEGAL_ADDRESS, cuStreamSynchronize(stream_));
   EXPECT_NE(testing::internal::GetCapturedStderr().find("CUDA_ERROR_ILLEGAL_ADDRESS"),
             std::string::npos);

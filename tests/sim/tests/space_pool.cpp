@@ -120,22 +120,55 @@ TEST_F(Pools, ScarcityMakesDependencies) {
   EXPECT_OK(cuCtxSynchronize());
 }
 
+// A copy that is not ordered before the free.
 TEST_F(Pools, UseAfterFreeReadsGarbage) {
   keep(UINT64_MAX);
+  std::atomic<bool> gate{false};
   CUdeviceptr address = 0;
   ASSERT_OK(cuMemAllocAsync(&address, 4096, stream_));
   ASSERT_OK(cuMemsetD8Async(address, 0, 4096, stream_));
-  EXPECT_OK(cuMemFreeAsync(address, stream_));
-  std::vector<unsigned char> seen(4096, 0);
-  EXPECT_OK(cuMemcpyDtoHAsync(seen.data(), address, seen.size(), stream_));
   EXPECT_OK(cuStreamSynchronize(stream_));
-  EXPECT_EQ(std::count(seen.begin(), seen.end(), 0), 0);
+  void* pinned = nullptr;  // a copy to pageable memory would wait here
+  ASSERT_OK(cuMemAllocHost(&pinned, 4096));
+  const auto* seen = static_cast<unsigned char*>(pinned);
+  hold(other_, &gate);
+  EXPECT_OK(cuMemcpyDtoHAsync(pinned, address, 4096, other_));
+  EXPECT_OK(cuMemFreeAsync(address, stream_));
+  EXPECT_OK(cuStreamSynchronize(stream_));
+  gate = true;
+  EXPECT_OK(cuStreamSynchronize(other_));
+  EXPECT_EQ(std::count(seen, seen + 4096, 0), 0);
+  // A later call is refused outright: the address means nothing any more.
   unsigned type = 0;
   EXPECT_CU(CUDA_ERROR_INVALID_VALUE,
             cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, address));
+  EXPECT_CU(CUDA_ERROR_INVALID_VALUE, cuMemcpyDtoH(pinned, address, 1));
+  EXPECT_OK(cuMemFreeHost(pinned));
   keep(0);
   EXPECT_OK(cuStreamSynchronize(stream_));
-  EXPECT_CU(CUDA_ERROR_INVALID_VALUE, cuMemcpyDtoH(seen.data(), address, 1));  // trimmed away
+}
+
+// Its memory leaves with the free, at the next wait: what comes too late faults.
+TEST_F(Pools, UseAfterTrimFaults) {
+  CUcontext own = nullptr;
+  ASSERT_OK(cuCtxCreate(&own, nullptr, 0, 0));
+  CUstream late = nullptr;
+  ASSERT_OK(cuStreamCreate(&late, CU_STREAM_NON_BLOCKING));
+  std::atomic<bool> gate{false};
+  CUdeviceptr address = 0;
+  ASSERT_OK(cuMemAllocAsync(&address, 4096, late));
+  EXPECT_OK(cuStreamSynchronize(late));
+  hold(late, &gate);
+  ASSERT_OK(cuMemsetD8Async(address, 0, 4096, late));
+  EXPECT_OK(cuCtxPopCurrent(nullptr));
+  EXPECT_OK(cuMemFreeAsync(address, stream_));
+  EXPECT_OK(cuStreamSynchronize(stream_));
+  testing::internal::CaptureStderr();
+  gate = true;
+  EXPECT_OK(cuCtxPushCurrent(own));
+  EXPECT_CU(CUDA_ERROR_ILLEGAL_ADDRESS, cuStreamSynchronize(late));
+  testing::internal::GetCapturedStderr();
+  EXPECT_OK(cuCtxDestroy(own));
 }
 
 // Work that is not ordered after the allocation loses what it wrote.

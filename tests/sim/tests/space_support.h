@@ -57,6 +57,13 @@ inline std::vector<unsigned char> read_back(CUdeviceptr address, size_t bytes) {
   return got;
 }
 
+// A copy from pageable memory may still be under way when the call returns; after this it is not.
+template <class T>
+void put(CUdeviceptr address, const T& value) {
+  EXPECT_OK(cuMemcpyHtoD(address, &value, sizeof value));
+  EXPECT_OK(cuStreamSynchronize(nullptr));
+}
+
 inline size_t free_memory() {
   size_t free = 0;
   size_t total = 0;

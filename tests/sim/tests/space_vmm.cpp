@@ -133,7 +133,7 @@ TEST_F(Vmm, NoAccessBeforeItIsSet) {
   EXPECT_OK(cuMemcpyDtoH(&byte, base_, 1));
   EXPECT_CU(CUDA_ERROR_INVALID_VALUE, cuMemcpyHtoD(base_, &byte, 1));
   ASSERT_OK(grant(base_, kGranule));
-  EXPECT_OK(cuMemcpyHtoD(base_, &byte, 1));
+  put(base_, byte);
   unsigned long long flags = 9;
   const CUmemLocation here{CU_MEM_LOCATION_TYPE_DEVICE, 0};
   const CUmemLocation there{CU_MEM_LOCATION_TYPE_DEVICE, 1};
@@ -179,7 +179,7 @@ TEST_F(Vmm, TwoMappingsOfOneHandleAreOneMemory) {
   ASSERT_OK(cuMemMap(base_ + kGranule, kGranule, 0, handle_, 0));
   ASSERT_OK(grant(base_ + kGranule, kGranule));
   const unsigned value = 0xC0FFEE;
-  EXPECT_OK(cuMemcpyHtoD(base_ + 400, &value, sizeof value));
+  put(base_ + 400, value);
   unsigned seen = 0;
   EXPECT_OK(cuMemcpyDtoH(&seen, base_ + kGranule + 400, sizeof seen));
   EXPECT_EQ(seen, value);
@@ -192,7 +192,7 @@ TEST_F(Vmm, TwoMappingsOfOneHandleAreOneMemory) {
 TEST_F(Vmm, BytesStayWithTheHandle) {
   map_first();
   const unsigned value = 12345;
-  EXPECT_OK(cuMemcpyHtoD(base_, &value, sizeof value));
+  put(base_, value);
   EXPECT_OK(cuMemUnmap(base_, kGranule));
   unsigned seen = 0;
   EXPECT_CU(CUDA_ERROR_INVALID_VALUE, cuMemcpyDtoH(&seen, base_, sizeof seen));
@@ -232,7 +232,7 @@ TEST_F(Vmm, HostMemoryIsForBothSidesOnceGranted) {
   ASSERT_OK(cuMemMap(base_, kGranule, 0, host, 0));
   ASSERT_OK(grant(base_, kGranule));
   const unsigned value = 99;
-  EXPECT_OK(cuMemcpyHtoD(base_, &value, sizeof value));
+  put(base_, value);
   EXPECT_FALSE(host_can_read(base_));
   unsigned type = 0;
   EXPECT_OK(cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, base_));
@@ -311,7 +311,7 @@ TEST_F(Vmm, ExportedMemoryIsTheSameMemory) {
   ASSERT_OK(cuMemMap(base_ + kGranule, kGranule, 0, imported, 0));
   ASSERT_OK(grant(base_, 2 * kGranule));
   const unsigned value = 31337;
-  EXPECT_OK(cuMemcpyHtoD(base_, &value, sizeof value));
+  put(base_, value);
   unsigned seen = 0;
   EXPECT_OK(cuMemcpyDtoH(&seen, base_ + kGranule, sizeof seen));
   EXPECT_EQ(seen, value);
@@ -337,7 +337,7 @@ TEST_F(Vmm, ThreadsMapAtTheSameTime) {
         EXPECT_OK(cuMemMap(mine, kGranule, 0, handle, 0));
         EXPECT_OK(grant(mine, kGranule));
         const int value = i * 1000 + round;
-        EXPECT_OK(cuMemcpyHtoD(mine + 64, &value, sizeof value));
+        put(mine + 64, value);
         int seen = -1;
         EXPECT_OK(cuMemcpyDtoH(&seen, mine + 64, sizeof seen));
         EXPECT_EQ(seen, value);
