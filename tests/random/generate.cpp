@@ -34,6 +34,12 @@ void Generator::add_things(int threads) {
 // Shares everything out among the threads of the next phase, so that no thread depends on how far
 // another has come: what is nobody's is read by all.
 void Generator::begin_phase(int threads) {
+  concurrent_capture_ = threads > 1 && random_.percent(50);
+  if (concurrent_capture_) {
+    // Now, since in the phase itself it would be an error.
+    emit(0, HostWait{Wait::Context, 0});
+    order_->host_waits_all(0);
+  }
   alone_ = threads == 1;
   const auto some_thread = [&] { return static_cast<int>(random_.below(threads)); };
   owner_.clear();
@@ -235,7 +241,7 @@ void Generator::order_on_host(const std::vector<Access>& touched) {
     const bool own = stream_owner_[other] == thread_;
     const bool named = own || !has_symbols(other);
     const size_t way = random_.below(10);
-    if (!named || way == 0) {
+    if (!named || (way == 0 && !concurrent_capture_)) {
       emit(other, HostWait{Wait::Context, 0});
       order_->host_waits_all(thread_);
     } else if (!own || way < 6) {

@@ -60,6 +60,14 @@ std::set<int> Generator::held() const {
   return held;
 }
 
+// The legacy stream cannot be captured at all; nor can one that waits for it while another thread
+// may use it.
+bool Generator::may_capture(int stream) const {
+  const StreamKind kind = plan_.streams[stream].kind;
+  return alone_ ? kind != StreamKind::Legacy
+                : concurrent_capture_ && kind == StreamKind::NonBlocking;
+}
+
 std::optional<NodeWork> Generator::make_node() {
   const size_t kind = random_.below(100);
   if (kind < 62) {
@@ -98,15 +106,14 @@ void Generator::make_graph() {
   }
   const int stream = pick_stream();
   MakeGraph graph;
-  // The legacy stream cannot be captured.
-  const bool capture = stream != 0 && random_.percent(50);
+  const bool capture = may_capture(stream) && random_.percent(50);
   graph.building = capture ? Building::Captured : Building::ByHand;
   // A global-mode capture forbids things to the other threads too.
   graph.capture_mode =
       alone_ ? static_cast<int>(random_.below(3)) : static_cast<int>(random_.between(1, 2));
   if (capture && random_.percent(50)) {
     const int second = pick_stream();
-    if (second != stream && second != 0) graph.second_stream = second;
+    if (second != stream && may_capture(second)) graph.second_stream = second;
   }
   const size_t wanted = random_.between(2, 8);
   for (size_t tries = 0; tries < wanted * 2 && graph.nodes.size() < wanted; ++tries) {
@@ -164,6 +171,7 @@ void Generator::update_graph(int graph) {
     if (random_.percent(40)) continue;
     NodeWork& work = update.nodes[i].work;
     if (Set* set = std::get_if<Set>(&work)) {
+      if (set->pitch != 0) continue;  // the driver updates sets of one run only
       set->value = static_cast<uint32_t>(random_.next());
       update.changed.push_back(i);
     } else if (Launch* launch = std::get_if<Launch>(&work)) {
@@ -189,9 +197,12 @@ void Generator::update_graph(int graph) {
   update.second_stream = live.made.second_stream;
   int stream = pick_stream();
   if (capture) {
-    // Streams change owners between phases, and a per-thread stream may be the other thread's.
-    if (stream == 0 || stream == update.second_stream) return;
-    if (update.second_stream >= 0 && stream_owner_[update.second_stream] != thread_) return;
+    // Streams change owners between phases.
+    if (!may_capture(stream) || stream == update.second_stream) return;
+    if (update.second_stream >= 0 &&
+        (stream_owner_[update.second_stream] != thread_ || !may_capture(update.second_stream))) {
+      return;
+    }
   }
   live.made.nodes = update.nodes;
   account(of_nodes(update.nodes));

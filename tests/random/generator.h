@@ -80,6 +80,7 @@ class Generator {
   void launch_graph(int graph);
   void drop_graph(int graph);
   std::optional<NodeWork> make_node();
+  bool may_capture(int stream) const;
   std::set<int> held() const;  // buffers that may not move now
 
   Random random_;
@@ -98,6 +99,8 @@ class Generator {
   int events_per_thread_ = 6;
   int thread_ = 0;
   bool alone_ = true;  // one thread in this phase
+  // Threads may capture while others work. Then nobody may wait for the whole context.
+  bool concurrent_capture_ = false;
 };
 
 // Whether every two nodes that touch the same bytes, one writing, are ordered by `after`.

@@ -110,7 +110,8 @@ std::optional<Difference> compare(const std::string& expected, const std::string
     if (a == b) continue;
     const std::vector<std::string> one = words(a), two = words(b);
     // check <operation> buffer <b> bytes <n> hash... / host <h> offset <o> bytes <n> hash...
-    if (one.size() == two.size() && one.size() > 6 &&
+    const bool bytes = one.size() > 6 && (one[0] == "check" || one[0] == "host");
+    if (bytes && one.size() == two.size() &&
         std::equal(one.begin(), one.begin() + 6, two.begin())) {
       const size_t first =
           std::mismatch(one.begin(), one.end(), two.begin()).first - one.begin() - 6;
