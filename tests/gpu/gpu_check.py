@@ -31,6 +31,18 @@ SHORTEST_STEP_S = 3
 PATIENCE_AFTER_KILL_S = 10
 GOOD = ("ok", "unsupported")
 
+# What each stage needs in the build directory: target and file.
+BINARIES = {
+    "probes": {"gpu_probe": "tests/gpu_probe",
+               "gpu_launch_observer": "tests/libgpu_launch_observer.so"},
+    "demo": {"spillway_preload": "libspillway.so", "spillway_cli": "spillway",
+             "train_digits": "programs/train_digits"},
+    "random": {"random_runner": "tests/random_runner", "random_program": "programs/random_program",
+               "spillway_preload": "libspillway.so"},
+    "bench": {"bench_launch": "tests/bench_launch", "launch_loop": "programs/launch_loop",
+              "spillway_preload": "libspillway.so"},
+}
+
 # Run in a process of its own: a broken driver may hang or crash.
 FIND_DEVICE = """
 import ctypes, sys
@@ -138,19 +150,19 @@ def random_command(context):
     # Most of a small program's time on a real GPU is the driver's start: several at once.
     jobs = max(2, min(8, (os.cpu_count() or 2) // 2))
     return [runner, "--seeds", context.random_seeds, "--jobs", jobs,
-            "--gpu", "simulated" if context.dry_run else "installed"] if runner.exists() else None
+            "--gpu", "installed"] if runner.exists() else None
 
 
 def bench_command(context):
     bench = context.tests / "bench_launch"
-    return [bench] if bench.exists() else None
+    return [bench, "--driver", "installed", "--rounds", 9] if bench.exists() else None
 
 
 # Stage -> its one step: seconds, what gives the command (None: not built), what a good end looks like.
 OTHERS = {
-    "demo": (120, demo_command, r"demo: PASS .*backend=(gpu|sim)"),
+    "demo": (120, demo_command, r"demo: PASS .*backend=gpu"),
     "random": (90, random_command, r"random: PASS "),
-    "bench": (45, bench_command, r"launch: base="),
+    "bench": (60, bench_command, r"launch: base="),
 }
 
 
@@ -181,19 +193,21 @@ def find_device(env):
     return (outcome.err.strip() or outcome.trouble()) if outcome.code or outcome.timed_out else ""
 
 
-def build_binaries(context, always):
-    """Only what is missing is built, and only where a configured build directory makes it possible."""
-    wanted = ["gpu_probe", "gpu_launch_observer"]
-    missing = not (context.tests / "gpu_probe").exists()
-    if not (missing or always):
+def build_binaries(build, stages, always):
+    """Builds what is missing for these stages; a machine that cannot goes on with what there is."""
+    targets = [target for stage in stages for target, path in BINARIES[stage].items()
+               if always or not (build / path).exists()]
+    if not targets:
         return
-    if always:
-        wanted = ["all"]
-    if not (context.build / "CMakeCache.txt").exists():
-        subprocess.run(["cmake", "-S", str(SOURCE), "-B", str(context.build), "-G", "Ninja"],
-                       check=True, stdin=subprocess.DEVNULL)
-    subprocess.run(["cmake", "--build", str(context.build), "--target", *wanted], check=True,
-                   stdin=subprocess.DEVNULL)
+    commands = [["cmake", "--build", build, "--target", *targets]]
+    if not (build / "CMakeCache.txt").exists():
+        commands.insert(0, ["cmake", "-S", SOURCE, "-B", build, "-G", "Ninja"])
+    for command in commands:
+        try:
+            subprocess.run([str(word) for word in command], check=True, stdin=subprocess.DEVNULL)
+        except (OSError, subprocess.CalledProcessError) as error:
+            print(f"gpu-check: cannot build {', '.join(targets)}: {error}", file=sys.stderr)
+            return
 
 
 def first_line(command, env):
@@ -206,7 +220,10 @@ def first_line(command, env):
 
 
 def describe_machine(context):
-    outcome = Outcome([context.tests / "gpu_probe", "--machine"], context.env, 60)
+    try:
+        outcome = Outcome([context.tests / "gpu_probe", "--machine"], context.env, 60)
+    except OSError as error:
+        raise SystemExit(f"gpu-check: {error}") from error
     if outcome.trouble():
         raise SystemExit(f"gpu-check: gpu_probe --machine: {outcome.trouble()}: {outcome.err.strip()}")
     machine = json.loads(outcome.out)
@@ -307,7 +324,7 @@ def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build", type=pathlib.Path, help="build directory with the binaries")
     parser.add_argument("--build", dest="always_build", action="store_true",
-                        help="build everything first (default: only what is missing)")
+                        help="bring the binaries up to date first (default: build only what is missing)")
     parser.add_argument("--out", type=pathlib.Path, help="folder for the results (default: results/)")
     parser.add_argument("--stages", default=",".join(STAGES), help="which of " + ", ".join(STAGES))
     parser.add_argument("--only", default="", help="these probes only, by id")
@@ -338,7 +355,7 @@ def main(arguments):
             print(f"gpu-check: {reason.splitlines()[-1]}", file=sys.stderr)
             print("gpu-check: SKIPPED no device")
             return 0
-    build_binaries(context, options.always_build)
+    build_binaries(context.build, options.stages, options.always_build)
     folder = options.out or (pathlib.Path(tempfile.mkdtemp(prefix="gpu-check-"))
                              if options.dry_run else SOURCE / "results")
     machine = describe_machine(context)

@@ -59,6 +59,7 @@ class GpuCheck(unittest.TestCase):
         """Exit status, what was printed, and the result document (None: none written)."""
         out = io.StringIO()
         with mock.patch.object(gpu_check, "find_device", lambda env: device), \
+                mock.patch.object(gpu_check, "build_binaries"), \
                 contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
             code = gpu_check.main([str(self.root / "build"), "--out", str(self.root / "out"),
                                    *options])
@@ -122,6 +123,17 @@ class GpuCheck(unittest.TestCase):
         _, _, document = self.check("--stages", "bench")
         self.assertEqual(document["steps"]["bench"]["status"], "skipped")
 
+    def test_only_what_is_missing_is_built_and_a_machine_without_tools_goes_on(self):
+        build = self.root / "build"
+        with mock.patch.object(gpu_check.subprocess, "run", side_effect=OSError("no cmake")) as run, \
+                contextlib.redirect_stderr(io.StringIO()) as err:
+            gpu_check.build_binaries(build, ["probes"], always=False)
+            self.assertIn("cannot build gpu_launch_observer: no cmake", err.getvalue())
+            run.reset_mock()
+            self.program("libgpu_launch_observer.so", "")
+            gpu_check.build_binaries(build, ["probes"], always=False)
+            run.assert_not_called()
+
     def test_preloads_and_settings_of_the_caller_do_not_reach_the_programs(self):
         self.program("bench_launch", "#!/bin/sh\necho \"launch: base=$LD_PRELOAD$SPILLWAY_X.\"\n")
         with mock.patch.dict("os.environ", {"SPILLWAY_X": "1", "LD_PRELOAD": "nothing.so"}):
@@ -133,7 +145,8 @@ class GpuCheck(unittest.TestCase):
                                (("--stages", "probes", "--only", "bad"), "no probe bad")):
             err = io.StringIO()
             with self.assertRaises(SystemExit) as stop, contextlib.redirect_stderr(err), \
-                    mock.patch.object(gpu_check, "find_device", lambda env: ""):
+                    mock.patch.object(gpu_check, "find_device", lambda env: ""), \
+                    mock.patch.object(gpu_check, "build_binaries"):
                 gpu_check.main([str(self.root / "build"), *options])
             self.assertIn(words, err.getvalue() + str(stop.exception))
 
