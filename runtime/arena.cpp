@@ -10,10 +10,16 @@ namespace spillway {
 CUresult Arena::reserve(const Driver& driver, uint64_t bytes) noexcept {
   constexpr uint64_t kSmallest = uint64_t{1} << 30;
   CUresult result = CUDA_ERROR_OUT_OF_MEMORY;
-  bytes = round_up(bytes, kGranule);
-  for (; bytes >= kSmallest || !size_; bytes = round_up(bytes / 2, kGranule)) {
+  const uint64_t wanted = round_up(bytes, kGranule);
+  for (bytes = wanted;; bytes = round_up(bytes / 2, kGranule)) {
     result = driver.cuMemAddressReserve(&base_, bytes, kGranule, 0, 0);
     if (result == CUDA_SUCCESS || bytes <= kSmallest) break;
+  }
+  if (result == CUDA_SUCCESS && bytes < wanted && bytes > kSmallest) {
+    // The driver has no more than that: half of it is for its own allocations, and the host's.
+    driver.cuMemAddressFree(base_, bytes);
+    bytes = round_up(bytes / 2, kGranule);
+    result = driver.cuMemAddressReserve(&base_, bytes, kGranule, 0, 0);
   }
   if (result != CUDA_SUCCESS) return result;
   const size_t table = (bytes >> kGranuleShift) * sizeof(owners_[0]);

@@ -7,7 +7,7 @@
 
 namespace spillway {
 
-thread_local ThreadState* tls_thread_state = nullptr;
+constinit thread_local ThreadState* tls_thread_state = nullptr;
 
 namespace {
 

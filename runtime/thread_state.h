@@ -41,7 +41,8 @@ struct alignas(64) ThreadState {
   }
 };
 
-extern thread_local ThreadState* tls_thread_state __attribute__((tls_model("initial-exec")));
+extern constinit thread_local ThreadState* tls_thread_state
+    __attribute__((tls_model("initial-exec")));
 ThreadState& register_thread();  // first call of a thread
 
 inline ThreadState& thread_state() {

@@ -25,7 +25,7 @@ namespace {
 #ifdef SIM_SANITIZED  // the sanitizer's shadow leaves room for little
 constexpr int kLargestShift = 37;
 #else
-constexpr int kLargestShift = 40;
+constexpr int kLargestShift = 43;
 #endif
 constexpr int kSmallestShift = 34;
 
