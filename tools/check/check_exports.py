@@ -46,10 +46,14 @@ def check(library, cuda):
         # A sanitized build brings the sanitizer's runtime along.
         if not NEEDS.fullmatch(name) and not re.match(r"lib(asan|tsan|ubsan)\.so", name):
             yield f"{library}: needs {name}; link it statically"
-    flags = output("readelf", "-d", library)
-    for flag in ("SYMBOLIC", "NODELETE"):
-        if flag not in flags:
-            yield f"{library}: is not linked with {flag}"
+    if "NODELETE" not in output("readelf", "-d", library):
+        yield f"{library}: is not linked with -z nodelete"
+    # Our own use of an exported function must not go by what somebody else preloads.
+    names = {name.split("@")[0] for name in found}
+    for line in output("readelf", "-rW", library).splitlines():
+        words = line.split()
+        if len(words) > 4 and words[4].split("@")[0] in names:
+            yield f"{library}: reaches its own {words[4]} through the linker; -Bsymbolic-functions"
 
 
 def main():

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <cstring>
+#include <initializer_list>
 
 namespace {
 
@@ -30,9 +31,9 @@ void* behind(const char* name) {
 }  // namespace
 
 int main() {
-  const char* const names[] = {"ways_probe", "malloc",        "puts",           "getenv",
-                               "cudaMalloc", "curl_init",     "pthread_create", "cu",
-                               "",           "cuNoSuchThing", "cuMemFree_v2", "cuMemAlloc_v2", "cuInit"};
+  const char* const names[] = {"ways_probe",   "malloc",         "puts",  "getenv", "cudaMalloc",
+                               "curl_init",    "pthread_create", "cu",    "",       "cuNoSuchThing",
+                               "cuMemFree_v2", "cuMemAlloc_v2",  "cuInit"};
   dlerror();
   for (const char* name : names) {
     tell("program, everywhere", name, everywhere(name));
