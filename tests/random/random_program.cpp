@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "tests/random/execute.h"
+#include "tests/random/tell.h"
 
 int main(int argc, char** argv) {
   CLI::App app("Runs the CUDA program that a seed stands for and prints what it saw.");
@@ -12,7 +13,7 @@ int main(int argc, char** argv) {
   random_program::Size size;
   size_t footprint = size.footprint >> 20;
   std::string dump;
-  bool describe = false;
+  bool describe = false, tell = false;
   app.add_option("--seed", seed, "Which program")->required();
   app.add_option("--operations", size.operations, "About how many operations")
       ->check(CLI::Range(1, 100000))
@@ -24,6 +25,7 @@ int main(int argc, char** argv) {
                  "Directory for the bytes of every checkpoint: <operation>-<buffer>")
       ->check(CLI::ExistingDirectory);
   app.add_flag("--describe", describe, "Print the measures only; run nothing");
+  app.add_flag("--tell", tell, "Print every operation; run nothing");
   CLI11_PARSE(app, argc, argv);
   size.footprint = footprint << 20;
 
@@ -31,6 +33,7 @@ int main(int argc, char** argv) {
   std::printf("program seed %llu operations %zu threads %d footprint %zu widest %zu small %zu\n",
               static_cast<unsigned long long>(seed), plan.operations(), plan.threads,
               plan.footprint, plan.widest, plan.small);
-  if (!describe) std::fputs(random_program::Executor(plan, dump).run().c_str(), stdout);
+  if (tell) std::fputs(random_program::tell(plan).c_str(), stdout);
+  if (!describe && !tell) std::fputs(random_program::Executor(plan, dump).run().c_str(), stdout);
   return 0;
 }
