@@ -63,6 +63,10 @@ class Machine:
         """Environment in which the device has `size` bytes; only the simulated one has a choice."""
         return {} if self.gpu or size is None else {"SIMCUDA_MEMORY": str(size)}
 
+    def budget(self, size):
+        """Flags of `spillway run`: a real GPU is larger than the budget, the simulated one is not."""
+        return ["--device-limit", f"{size // MIB}MiB"] if self.gpu else []
+
 
 class Run:
     """One run of a program, finished."""
@@ -134,10 +138,11 @@ def demo(build, program_arguments, timeout):
                               + small.last_error())
             say(f"    {small.last_error()}")
 
-        say(f"(c) {budget} MiB, with Spillway: spillway run --device-limit {budget}MiB -- train_digits")
+        flags = machine.budget(budget * MIB)
+        say(f"(c) {budget} MiB, with Spillway: {' '.join(['spillway run', *flags])} -- train_digits")
         summary_file = f"{folder}/summary.json"
         served = train("served", budget * MIB,
-                       [spillway, "run", "--device-limit", f"{budget}MiB", "--"],
+                       [spillway, "run", *flags, "--"],
                        {"SPILLWAY_SUMMARY": summary_file})
         served.must_succeed("training under Spillway")
         try:

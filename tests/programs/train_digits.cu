@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Trains a multilayer perceptron with Adam on the UCI handwritten digits: 64 - hidden - 64 - hidden -
-// 10, cross entropy, ReLU. Every sum has a fixed order, so two runs give the same bits.
+// Trains a multilayer perceptron with Adam on the UCI handwritten digits: 64 - hidden - 64 - hidden
+// - 10, cross entropy, ReLU. Every sum has a fixed order, so two runs give the same bits.
 //
 //   train_digits [--steps N] [--batch N] [--hidden N] [--data digits.csv] [--out weights.bin]
 //
@@ -26,9 +26,9 @@ namespace {
 
 constexpr int kPixels = 64;
 constexpr int kClasses = 10;
-constexpr int kLogits = 16;       // classes, padded to a tile; the rest stays zero
+constexpr int kLogits = 16;  // classes, padded to a tile; the rest stays zero
 constexpr int kBottleneck = 64;
-constexpr int kSplits = 16;       // parts that a sum over `hidden` is cut into
+constexpr int kSplits = 16;  // parts that a sum over `hidden` is cut into
 constexpr float kLearningRate = 3e-4f;
 constexpr double kMiB = 1024.0 * 1024.0;
 
@@ -48,7 +48,7 @@ void check(cudaError_t error, const char* what) {
 }
 
 struct Options {
-  int steps = 16;
+  int steps = 24;
   int batch = 64;
   int hidden = 16384;
   std::string data;
@@ -78,12 +78,18 @@ Options parse(int argc, char** argv) {
     const std::string name = argv[i];
     if (i + 1 == argc) usage(name + ": a value is needed");
     const char* value = argv[i + 1];
-    if (name == "--steps") options.steps = positive("--steps", value, 1);
-    else if (name == "--batch") options.batch = positive("--batch", value, kTile);
-    else if (name == "--hidden") options.hidden = positive("--hidden", value, kTile * kSplits);
-    else if (name == "--data") options.data = value;
-    else if (name == "--out") options.out = value;
-    else usage(name + ": unknown option");
+    if (name == "--steps")
+      options.steps = positive("--steps", value, 1);
+    else if (name == "--batch")
+      options.batch = positive("--batch", value, kTile);
+    else if (name == "--hidden")
+      options.hidden = positive("--hidden", value, kTile * kSplits);
+    else if (name == "--data")
+      options.data = value;
+    else if (name == "--out")
+      options.out = value;
+    else
+      usage(name + ": unknown option");
   }
   return options;
 }
@@ -195,7 +201,9 @@ class Checksum {
 struct Parameter {
   Floats value, gradient, mean, square;
   Parameter(const char* name, size_t count)
-      : value(name, count), gradient("a gradient", count), mean("Adam's first moment", count),
+      : value(name, count),
+        gradient("a gradient", count),
+        mean("Adam's first moment", count),
         square("Adam's second moment", count) {
     for (Floats* tensor : {&value, &gradient, &mean, &square})
       check(cudaMemset(tensor->data(), 0, tensor->bytes()), "memset");
@@ -215,7 +223,9 @@ struct Layer {
   int inputs, outputs;
   Parameter weights, bias;
   Layer(const char* name, int inputs, int outputs, int used_outputs, std::mt19937& random)
-      : inputs(inputs), outputs(outputs), weights(name, static_cast<size_t>(inputs) * outputs),
+      : inputs(inputs),
+        outputs(outputs),
+        weights(name, static_cast<size_t>(inputs) * outputs),
         bias("a bias", outputs) {
     std::vector<float> start(weights.value.count(), 0.0f);
     const float range = std::sqrt(6.0f / static_cast<float>(inputs));
@@ -242,7 +252,9 @@ struct Activations {
 class Network {
  public:
   Network(int batch, int hidden, std::mt19937& random, cudaStream_t stream)
-      : batch_(batch), hidden_(hidden), stream_(stream),
+      : batch_(batch),
+        hidden_(hidden),
+        stream_(stream),
         layers_{{"weights 1", kPixels, hidden, hidden, random},
                 {"weights 2", hidden, kBottleneck, kBottleneck, random},
                 {"weights 3", kBottleneck, hidden, hidden, random},
@@ -260,9 +272,8 @@ class Network {
   // Gradients of every parameter; `deltas` has the shape of the activations.
   void backward(const float* images, const int* digits, const Activations& a,
                 const Activations& deltas) {
-    cross_entropy<<<(batch_ + 63) / 64, 64, 0, stream_>>>(batch_, kLogits, kClasses,
-                                                         a.logits.data(), digits,
-                                                         deltas.logits.data(), row_loss_.data());
+    cross_entropy<<<(batch_ + 63) / 64, 64, 0, stream_>>>(
+        batch_, kLogits, kClasses, a.logits.data(), digits, deltas.logits.data(), row_loss_.data());
     gradient(a.third.data(), layers_[3], deltas.logits.data());
     spread(deltas.logits.data(), layers_[3], a.third.data(), deltas.third.data());
     gradient(a.second.data(), layers_[2], deltas.third.data());
@@ -310,7 +321,7 @@ class Network {
     if (layer.outputs == kLogits) {
       multiply<kTile, kLogits, Plain, Plain, Finish::Partial>
           <<<dim3(1, batch_ / kTile, kSplits), kThreads, 0, stream_>>>(shape, in, weights, nullptr,
-                                                                      partial_.data());
+                                                                       partial_.data());
     } else {
       multiply<kTile, kTile, Plain, Plain, Finish::Partial>
           <<<dim3(layer.outputs / kTile, batch_ / kTile, kSplits), kThreads, 0, stream_>>>(
@@ -318,10 +329,11 @@ class Network {
     }
     const int count = batch_ * layer.outputs;
     add_parts<<<(count + 127) / 128, 128, 0, stream_>>>(count, layer.outputs, kSplits,
-                                                       partial_.data(), layer.bias.value.data(),
-                                                       nullptr, relu, out);
+                                                        partial_.data(), layer.bias.value.data(),
+                                                        nullptr, relu, out);
   }
-  // Backwards through a layer with many inputs: delta * transposed weights, where the ReLU was open.
+  // Backwards through a layer with many inputs: delta * transposed weights, where the ReLU was
+  // open.
   void spread(const float* delta, const Layer& layer, const float* activation, float* out) {
     multiply<kTile, kTile, Plain, Transposed, Finish::Mask>
         <<<dim3(layer.inputs / kTile, batch_ / kTile), kThreads, 0, stream_>>>(
@@ -350,7 +362,7 @@ class Network {
               shape, in, delta, nullptr, out);
     }
     add_rows<<<(layer.outputs + 127) / 128, 128, 0, stream_>>>(batch_, layer.outputs, delta,
-                                                              layer.bias.gradient.data());
+                                                               layer.bias.gradient.data());
   }
 
   int batch_, hidden_;
@@ -359,11 +371,14 @@ class Network {
   Floats partial_, row_loss_;
 };
 
-// Batches on their way to the GPU: pinned, two deep, so that the next is filled while one is copied.
+// Batches on their way to the GPU: pinned, two deep, so that the next is filled while one is
+// copied.
 class Feeder {
  public:
   Feeder(int batch, cudaStream_t stream)
-      : batch_(batch), stream_(stream), images_("images", static_cast<size_t>(batch) * kPixels),
+      : batch_(batch),
+        stream_(stream),
+        images_("images", static_cast<size_t>(batch) * kPixels),
         digits_("digits", batch) {
     for (Slot& slot : slots_) {
       check(cudaMallocHost(&slot.images, images_.bytes()), "cudaMallocHost");
@@ -391,9 +406,11 @@ class Feeder {
       slot.digits[i] = from.digits[row(i)];
     }
     check(cudaMemcpyAsync(images_.data(), slot.images, images_.bytes(), cudaMemcpyHostToDevice,
-                          stream_), "copy to the GPU");
+                          stream_),
+          "copy to the GPU");
     check(cudaMemcpyAsync(digits_.data(), slot.digits, digits_.bytes(), cudaMemcpyHostToDevice,
-                          stream_), "copy to the GPU");
+                          stream_),
+          "copy to the GPU");
     check(cudaEventRecord(slot.copied, stream_), "cudaEventRecord");
   }
   const float* images() const { return images_.data(); }
@@ -449,7 +466,8 @@ int main(int argc, char** argv) {
   const Options options = parse(argc, argv);
   Images training, test;
   load(options.data, &training, &test);
-  if (training.size() < static_cast<size_t>(options.batch)) usage("--batch: more than there are images");
+  if (training.size() < static_cast<size_t>(options.batch))
+    usage("--batch: more than there are images");
   printf("train_digits: %zu images, %zu to test; %d-%d-%d-%d-%d, batch %d, %d steps\n",
          training.size(), test.size(), kPixels, options.hidden, kBottleneck, options.hidden,
          kClasses, options.batch, options.steps);
@@ -467,7 +485,8 @@ int main(int argc, char** argv) {
     size_t at = order.size();
     for (int step = 1; step <= options.steps; ++step) {
       if (at + options.batch > order.size()) {
-        for (size_t i = order.size() - 1; i > 0; --i) std::swap(order[i], order[random() % (i + 1)]);
+        for (size_t i = order.size() - 1; i > 0; --i)
+          std::swap(order[i], order[random() % (i + 1)]);
         at = 0;
       }
       feeder.feed(training, options.batch, [&](int i) { return order[at + i]; });

@@ -26,10 +26,11 @@ struct Shape {
   int splits;                // parts of the sum over depth
 };
 
-// Stages a kDepth x kWidth piece of an operand as piece[depth][across]. `across_is_fast`: neighbours
-// across lie side by side in memory, else neighbours in depth do.
+// Stages a kDepth x kWidth piece of an operand as piece[depth][across]. `across_is_fast`:
+// neighbours across lie side by side in memory, else neighbours in depth do.
 template <int kWidth, bool across_is_fast>
-__device__ void stage(float (*piece)[kWidth], const float* from, int stride, int depth, int across) {
+__device__ void stage(float (*piece)[kWidth], const float* from, int stride, int depth,
+                      int across) {
   constexpr int kQuads = kDepth * kWidth / 4;
   for (int i = threadIdx.x; i < kQuads; i += kThreads) {
     if (across_is_fast) {
@@ -89,15 +90,15 @@ __global__ void __launch_bounds__(kThreads)
     __syncthreads();
   }
 
-  float* to = kFinish == Finish::Partial ? out + (size_t)blockIdx.z * shape.rows * shape.columns : out;
+  float* to =
+      kFinish == Finish::Partial ? out + (size_t)blockIdx.z * shape.rows * shape.columns : out;
 #pragma unroll
   for (int i = 0; i < kPatchRows; ++i) {
 #pragma unroll
     for (int j = 0; j < kPatchColumns; j += 4) {
       const int column = column0 + patch_column + j;
       const size_t at = (size_t)(row0 + patch_row + i) * shape.columns + column;
-      float4 value =
-          make_float4(patch[i][j], patch[i][j + 1], patch[i][j + 2], patch[i][j + 3]);
+      float4 value = make_float4(patch[i][j], patch[i][j + 1], patch[i][j + 2], patch[i][j + 3]);
       if (kFinish == Finish::BiasRelu) {
         const float4 bias = *reinterpret_cast<const float4*>(&extra[column]);
         value.x = fmaxf(value.x + bias.x, 0.0f);
@@ -116,9 +117,10 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// The parts of a product in order, then bias (per column) or mask (per element), either may be null.
-__global__ void add_parts(int count, int columns, int parts, const float* partial, const float* bias,
-                          const float* mask, bool relu, float* out) {
+// The parts of a product in order, then bias (per column) or mask (per element), either may be
+// null.
+__global__ void add_parts(int count, int columns, int parts, const float* partial,
+                          const float* bias, const float* mask, bool relu, float* out) {
   const int i = blockIdx.x * blockDim.x + threadIdx.x;
   if (i >= count) return;
   float sum = bias != nullptr ? bias[i % columns] : 0.0f;

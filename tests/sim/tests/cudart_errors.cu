@@ -11,8 +11,12 @@
 
 namespace {
 
-__global__ void write_to(int* address) { *address = 1; }
-__global__ void trap_always() { __trap(); }
+__global__ void write_to(int* address) {
+  *address = 1;
+}
+__global__ void trap_always() {
+  __trap();
+}
 __global__ void nothing() {}
 
 // In a fresh process with `setting`; `body` answers whether all was as expected.
@@ -26,13 +30,13 @@ void in_child(const char* variable, const char* value, Body body) {
       },
       testing::ExitedWithCode(0), "");
 }
-#define SAME(expected, actual)                                                             \
-  do {                                                                                     \
-    const cudaError_t got = (actual);                                                      \
-    if (got == (expected)) break;                                                          \
-    fprintf(stderr, "%s is %s, not %s\n", #actual, cudaGetErrorName(got),                  \
-            cudaGetErrorName(expected));                                                   \
-    return false;                                                                          \
+#define SAME(expected, actual)                                            \
+  do {                                                                    \
+    const cudaError_t got = (actual);                                     \
+    if (got == (expected)) break;                                         \
+    fprintf(stderr, "%s is %s, not %s\n", #actual, cudaGetErrorName(got), \
+            cudaGetErrorName(expected));                                  \
+    return false;                                                         \
   } while (false)
 
 TEST(Errors, HaveNamesAndTexts) {
@@ -64,7 +68,8 @@ TEST(Errors, ABadLaunchIsReportedByTheNextQuestion) {
   nothing<<<1, 32, 1 << 20>>>();
   EXPECT_EQ(cudaErrorInvalidValue, cudaGetLastError());
   int host = 0;
-  EXPECT_EQ(cudaErrorInvalidDeviceFunction, cudaLaunchKernel(&host, dim3(1), dim3(1), nullptr, 0, nullptr));
+  EXPECT_EQ(cudaErrorInvalidDeviceFunction,
+            cudaLaunchKernel(&host, dim3(1), dim3(1), nullptr, 0, nullptr));
   cudaGetLastError();
   nothing<<<1, 32>>>();
   EXPECT_EQ(cudaSuccess, cudaGetLastError());

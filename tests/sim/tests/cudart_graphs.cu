@@ -263,8 +263,9 @@ TEST(Graphs, ADestroyedGraphReleasesItsObjects) {
   cudaGraph_t graph;
   cudaUserObject_t object;
   OK(cudaGraphCreate(&graph, 0));
-  OK(cudaUserObjectCreate(&object, &released, [](void* count) { ++*static_cast<int*>(count); }, 1,
-                          cudaUserObjectNoDestructorSync));
+  OK(cudaUserObjectCreate(
+      &object, &released, [](void* count) { ++*static_cast<int*>(count); }, 1,
+      cudaUserObjectNoDestructorSync));
   OK(cudaGraphRetainUserObject(graph, object, 1, cudaGraphUserObjectMove));
   EXPECT_EQ(0, released);
   OK(cudaGraphDestroy(graph));

@@ -21,11 +21,17 @@ __global__ void add(T* values, T amount, int count) {
   if (i < count) values[i] += amount;
 }
 
-__global__ void scaled(float* out) { out[threadIdx.x] = static_cast<float>(threadIdx.x) * scale; }
+__global__ void scaled(float* out) {
+  out[threadIdx.x] = static_cast<float>(threadIdx.x) * scale;
+}
 
-__global__ void weighted(int* out) { out[threadIdx.x] = weights[threadIdx.x] * table[threadIdx.x % 4]; }
+__global__ void weighted(int* out) {
+  out[threadIdx.x] = weights[threadIdx.x] * table[threadIdx.x % 4];
+}
 
-__global__ void count_up() { atomicAdd(&counter, 1); }
+__global__ void count_up() {
+  atomicAdd(&counter, 1);
+}
 
 __global__ void reverse(int* values, int count) {
   extern __shared__ int staged[];
@@ -48,7 +54,9 @@ __global__ void shape(int* out) {
         static_cast<int>(blockDim.x * 10000 + blockDim.y * 100 + blockDim.z);
 }
 
-__global__ void touch_managed() { shared_with_host += 1; }
+__global__ void touch_managed() {
+  shared_with_host += 1;
+}
 
 __global__ void sum_over_grid(const int* in, int* partial, int* out, int count) {
   const int threads = gridDim.x * blockDim.x, self = blockIdx.x * blockDim.x + threadIdx.x;
@@ -150,7 +158,8 @@ TEST(Launch, AFunctionKnowsItself) {
   OK(cudaFuncGetParamInfo(reinterpret_cast<const void*>(by_value), 1, &offset, &size));
   EXPECT_EQ(sizeof(Big), offset);
   EXPECT_EQ(1u, size);
-  FAILS(cudaErrorInvalidValue, cudaFuncGetParamInfo(reinterpret_cast<const void*>(by_value), 2, &offset, &size));
+  FAILS(cudaErrorInvalidValue,
+        cudaFuncGetParamInfo(reinterpret_cast<const void*>(by_value), 2, &offset, &size));
 }
 
 TEST(Launch, OccupancyFitsTheDevice) {

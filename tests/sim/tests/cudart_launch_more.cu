@@ -5,7 +5,9 @@
 static __device__ int counter = 42;
 
 namespace {
-__global__ void count_up(int amount) { counter += amount; }
+__global__ void count_up(int amount) {
+  counter += amount;
+}
 }  // namespace
 
 int run_in_second_image(int value) {

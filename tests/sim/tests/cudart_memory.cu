@@ -36,7 +36,8 @@ TEST(Memory, TheWrongThingsAreRefused) {
         cudaMemcpy(buffer, &host, 4, static_cast<cudaMemcpyKind>(9)));
   FAILS(cudaErrorInvalidPitchValue,
         cudaMemcpy2D(buffer, 4, &host, 4, 8, 2, cudaMemcpyHostToDevice));
-  FAILS(cudaErrorInvalidValue, cudaMemcpy(buffer, &host, 17 * sizeof(int), cudaMemcpyDeviceToDevice));
+  FAILS(cudaErrorInvalidValue,
+        cudaMemcpy(buffer, &host, 17 * sizeof(int), cudaMemcpyDeviceToDevice));
 }
 
 TEST(Memory, EveryKindOfCopyMovesTheBytes) {

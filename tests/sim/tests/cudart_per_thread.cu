@@ -7,14 +7,19 @@
 
 namespace {
 
-__global__ void increment(int* values) { ++values[blockIdx.x * blockDim.x + threadIdx.x]; }
+__global__ void increment(int* values) {
+  ++values[blockIdx.x * blockDim.x + threadIdx.x];
+}
 
 TEST(PerThread, NullStreamsOfTwoThreadsDoNotWaitForEachOther) {
   std::atomic<bool> go{false}, blocked{false};
   std::thread other([&] {
-    cudaLaunchHostFunc(nullptr, [](void* flag) {
-      while (!static_cast<std::atomic<bool>*>(flag)->load()) std::this_thread::yield();
-    }, &go);
+    cudaLaunchHostFunc(
+        nullptr,
+        [](void* flag) {
+          while (!static_cast<std::atomic<bool>*>(flag)->load()) std::this_thread::yield();
+        },
+        &go);
     blocked = true;
     cudaStreamSynchronize(nullptr);
   });

@@ -75,13 +75,19 @@ TEST(Streams, HostFunctionsRunInTheirPlace) {
   } look{pinned, -1};
   slow_fill<<<kCount / 128, 128, 0, stream>>>(values, 9);
   OK(cudaMemcpyAsync(pinned, values, values.bytes(), cudaMemcpyDeviceToHost, stream));
-  OK(cudaLaunchHostFunc(stream, [](void* data) {
-    auto* look = static_cast<Look*>(data);
-    look->seen = look->data[kCount - 1];
-  }, &look));
-  OK(cudaStreamAddCallback(stream, [](cudaStream_t, cudaError_t error, void* data) {
-    if (error == cudaSuccess) static_cast<Look*>(data)->seen += 100;
-  }, &look, 0));
+  OK(cudaLaunchHostFunc(
+      stream,
+      [](void* data) {
+        auto* look = static_cast<Look*>(data);
+        look->seen = look->data[kCount - 1];
+      },
+      &look));
+  OK(cudaStreamAddCallback(
+      stream,
+      [](cudaStream_t, cudaError_t error, void* data) {
+        if (error == cudaSuccess) static_cast<Look*>(data)->seen += 100;
+      },
+      &look, 0));
   OK(cudaStreamSynchronize(stream));
   EXPECT_EQ(109, look.seen);
   OK(cudaFreeHost(pinned));
@@ -94,9 +100,12 @@ TEST(Streams, NotReadyIsAnAnswerAndNoError) {
   OK(cudaStreamCreate(&stream));
   OK(cudaEventCreate(&event));
   std::atomic<bool> go{false};
-  OK(cudaLaunchHostFunc(stream, [](void* flag) {
-    while (!static_cast<std::atomic<bool>*>(flag)->load()) std::this_thread::yield();
-  }, &go));
+  OK(cudaLaunchHostFunc(
+      stream,
+      [](void* flag) {
+        while (!static_cast<std::atomic<bool>*>(flag)->load()) std::this_thread::yield();
+      },
+      &go));
   OK(cudaEventRecord(event, stream));
   EXPECT_EQ(cudaErrorNotReady, cudaStreamQuery(stream));
   EXPECT_EQ(cudaErrorNotReady, cudaEventQuery(event));

@@ -12,10 +12,10 @@ inline testing::AssertionResult succeeded(const char* call, cudaError_t error) {
   return testing::AssertionFailure() << call << ": " << cudaGetErrorName(error);
 }
 #define OK(call) ASSERT_TRUE(succeeded(#call, call))
-#define FAILS(expected, call)          \
-  do {                                 \
+#define FAILS(expected, call)           \
+  do {                                  \
     EXPECT_EQ(expected, call) << #call; \
-    cudaGetLastError();                \
+    cudaGetLastError();                 \
   } while (false)
 
 template <class T>
@@ -25,8 +25,8 @@ class Buffer {
     EXPECT_TRUE(succeeded("cudaMalloc", cudaMalloc(&data_, count * sizeof(T))));
   }
   explicit Buffer(const std::vector<T>& values) : Buffer(values.size()) {
-    EXPECT_TRUE(succeeded("cudaMemcpy", cudaMemcpy(data_, values.data(), bytes(),
-                                                   cudaMemcpyHostToDevice)));
+    EXPECT_TRUE(
+        succeeded("cudaMemcpy", cudaMemcpy(data_, values.data(), bytes(), cudaMemcpyHostToDevice)));
   }
   ~Buffer() { EXPECT_TRUE(succeeded("cudaFree", cudaFree(data_))); }
   Buffer(const Buffer&) = delete;
@@ -36,8 +36,8 @@ class Buffer {
   size_t bytes() const { return count_ * sizeof(T); }
   std::vector<T> host() const {
     std::vector<T> values(count_);
-    EXPECT_TRUE(succeeded("cudaMemcpy", cudaMemcpy(values.data(), data_, bytes(),
-                                                   cudaMemcpyDeviceToHost)));
+    EXPECT_TRUE(
+        succeeded("cudaMemcpy", cudaMemcpy(values.data(), data_, bytes(), cudaMemcpyDeviceToHost)));
     return values;
   }
 
