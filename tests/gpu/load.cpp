@@ -4,8 +4,10 @@
 namespace probe {
 namespace {
 
-// An end to the kernel even if the host never says stop: about a microsecond or two each on a GPU.
-constexpr unsigned kMaxPolls = 4'000'000;
+// An end to the kernel even if the host never says stop, or waits for it: one or two microseconds
+// each on a GPU, so later than the longest measurement beside it and sooner than a probe's time
+// limit.
+constexpr unsigned kMaxPolls = 12'000'000;
 constexpr size_t kMaxSamples = 2'000'000;
 
 // The latest kMaxSamples, however long the load runs.
