@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Instructions that change where lanes are: branches, calls, waits, the end.
+#include <sched.h>
+
 #include <bit>
 #include <cstring>
 
@@ -38,6 +40,7 @@ const Inst* yield(Warp& w, const Inst* pc) {
   park(w, pc, Wait::None);
   release_early(w);
   w.yielded = true;
+  if (w.polling) sched_yield();  // the other side may be a kernel on another host thread
   return nullptr;
 }
 

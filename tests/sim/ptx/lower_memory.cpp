@@ -4,12 +4,13 @@
 
 namespace sim::ptx {
 
-// Cache hints change nothing here; acquire and release do.
+// Cache hints and scopes change nothing here; the kinds of order are one, the strongest.
 void Lower::take_memory_order(bool* fence_needed) {
   for (std::string_view word : {"weak", "volatile", "relaxed", "cta", "cluster", "gpu", "sys", "ca",
-                                "cg", "cs", "cv", "lu", "wb", "wt", "nc", "mmio", "uni"})
+                                "cg", "cs", "cv", "lu", "wb", "wt", "nc", "uni"})
     take(word);
-  for (std::string_view word : {"acquire", "release", "acq_rel", "seq_cst"})
+  for (std::string_view word :
+       {"volatile", "relaxed", "mmio", "acquire", "release", "acq_rel", "seq_cst"})
     *fence_needed |= take(word);
   for (auto word = words_.begin(); word != words_.end();) {
     const bool hint = word->starts_with("L1::") || word->starts_with("L2::");

@@ -41,6 +41,7 @@ void parse_initial(Lexer& lex, std::vector<Initial>* out) {
     Number number = lex.number();
     if (!lex.take('(')) {
       value.value = number.value;
+      while (!number.real && (lex.take('+') || lex.peek() == '-')) value.value += lex.integer();
       out->push_back(value);
       return;
     }

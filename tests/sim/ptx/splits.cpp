@@ -190,7 +190,7 @@ char* frame_of(Warp& w, int depth, const Code* code) {
 
 void run_warp(Warp& w, uint64_t slice) {
   w.slice_end = slice;
-  w.yielded = false;
+  w.yielded = w.polling = false;
   const Inst* pc = next_split(w);
   while (pc) {
     ++w.steps;

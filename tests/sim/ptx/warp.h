@@ -82,6 +82,7 @@ struct alignas(64) Warp {
   int current = -1;        // index of the running split
   uint64_t slice_end = 0;  // steps until other splits, warps and blocks get their turn
   bool yielded = false;
+  bool polling = false;  // since its turn began it did what programs do to wait for each other
   std::vector<Split> splits;
   std::vector<Meeting> meetings;
   std::vector<int> free_meetings;

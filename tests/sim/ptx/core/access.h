@@ -38,6 +38,14 @@ SIM_UNCHECKED inline void poke_all(const uint64_t* host, uint64_t add, const R* 
   for (int i = 0; i < kLanes; ++i) *reinterpret_cast<M*>(host[i] + add) = M(d[i]);
 }
 
+// A compare-and-swap or a volatile load is what programs wait with: whoever is waited for, perhaps
+// in the same warp, should run soon. (With full slices a lock cost a millisecond a lane.)
+inline void poll(Warp& w) {
+  constexpr uint64_t kPatience = 64;
+  w.polling = true;
+  if (w.slice_end > w.steps + kPatience) w.slice_end = w.steps + kPatience;
+}
+
 enum class Pattern { Uniform, Row, Scattered };
 
 // Host addresses of one access of the active lanes.

@@ -104,6 +104,7 @@ const Inst* integer(Warp& w, const Inst* in) {
   T* d = lanes<T>(w, in->r[0]);
   const T *b = lanes<T>(w, in->r[2]), *c = lanes<T>(w, in->r[3]);
   const auto op = static_cast<AtomOp>(in->aux);
+  if (op == AtomOp::Cas || op == AtomOp::Exch) poll(w);
   SIM_ACTIVE(w.mask) d[i] = integer_step<T>(op, x.host[i], b[i], c[i]);
   return in + 1;
 }

@@ -83,12 +83,15 @@ const Inst* st128(Warp& w, const Inst* in) {
   return in + 1;
 }
 
-// ld.acquire and st.release: the plain access and a fence on the right side of it.
+// Volatile, relaxed, acquire, release: the plain access and a fence on the right side of it.
 template <Handler kHandler, bool kBefore>
 const Inst* fenced(Warp& w, const Inst* in) {
   if (kBefore) std::atomic_thread_fence(std::memory_order_seq_cst);
   const Inst* next = kHandler(w, in);
-  if (!kBefore) std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (!kBefore) {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    poll(w);
+  }
   return next;
 }
 
