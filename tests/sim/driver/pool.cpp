@@ -10,6 +10,7 @@
 #include "tests/sim/driver/extents.h"
 #include "tests/sim/driver/streams.h"
 #include "tests/sim/driver/vmm.h"
+#include "tests/sim/ptx/fault.h"
 
 namespace sim {
 namespace {
@@ -28,12 +29,26 @@ ChunkTable& chunk_table() {
   return *all;
 }
 
-// A race with what the program does to the block is the point: it shows a missing dependency.
+struct Spoil {
+  CUdeviceptr address;
+  uint64_t bytes;
+  uint64_t salt;
+};
+
+// A race with what the program does to the block is the point: it shows a missing dependency. So is
+// memory that is gone: the program has freed the block elsewhere without waiting for this.
 __attribute__((no_sanitize("thread"))) void spoil(CUdeviceptr address, uint64_t bytes,
                                                   uint64_t salt) {
-  const uint64_t part = std::min<uint64_t>(bytes, kGarbage);
-  scribble(window().host(address), part, salt);
-  scribble(window().host(address + bytes - part), part, salt);
+  Spoil ends{address, bytes, salt};
+  uint64_t fault = 0;
+  run_guarded(
+      [](void* argument) {
+        const auto& [at, size, seed] = *static_cast<const Spoil*>(argument);
+        const uint64_t part = std::min<uint64_t>(size, kGarbage);
+        scribble(window().host(at), part, seed);
+        scribble(window().host(at + size - part), part, seed);
+      },
+      &ends, &fault);
 }
 
 }  // namespace
@@ -203,15 +218,18 @@ CUresult Pool::allocate(CUdeviceptr* out, size_t bytes, Stream* stream) {
   made.handle_types = properties_.handleTypes;
   const uint64_t salt = made.extent.buffer_id;
   enter(std::move(made));
-  live_.emplace(address, size);
+  auto happened = std::make_shared<std::atomic<bool>>(false);
+  live_.emplace(address, Live{.bytes = size, .happened = happened});
   used_ += size;
   used_high_ = std::max(used_high_, used_);
   lock.unlock();
 
   Work work;
   work.name = "cuMemAllocAsync";
+  work.after_error = true;
   work.run = [=] {
     spoil(address, size, salt);
+    happened->store(true, std::memory_order_release);
     return Done{};
   };
   if (!pending.empty()) {
@@ -221,6 +239,7 @@ CUresult Pool::allocate(CUdeviceptr* out, size_t bytes, Stream* stream) {
   }
   const CUresult status = enqueue(stream, std::move(work));
   if (status != CUDA_SUCCESS) {
+    happened->store(true);
     release(address, nullptr);
     return status;
   }
@@ -233,7 +252,7 @@ CUresult Pool::release(CUdeviceptr address, Stream* stream) {
   std::lock_guard lock(mutex_);
   const auto live = live_.find(address);
   if (live == live_.end()) return CUDA_ERROR_INVALID_VALUE;
-  const uint64_t size = live->second;
+  const uint64_t size = live->second.bytes;
   const uint64_t salt = next_buffer_id();
   if (stream) {
     Work work;
@@ -248,8 +267,8 @@ CUresult Pool::release(CUdeviceptr address, Stream* stream) {
       return status;
     }
   } else {
-    spoil(address, size, salt);
-    happened = nullptr;
+    happened = live->second.happened;
+    if (happened->load()) spoil(address, size, salt);
   }
   remove(address, Extent::Kind::Pool);
   live_.erase(live);

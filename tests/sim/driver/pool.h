@@ -44,7 +44,7 @@ class Pool {
   // The block is entered in the registry at once; its memory is the program's from here on in the
   // order of the stream.
   CUresult allocate(CUdeviceptr* out, size_t bytes, Stream* stream);
-  // stream null (cuMemFree): at once, and for everybody to reuse.
+  // stream null (cuMemFree): at once, and for everybody to reuse when the allocation has happened.
   CUresult release(CUdeviceptr address, Stream* stream);
 
   bool holds(CUdeviceptr address);
@@ -62,6 +62,10 @@ class Pool {
     uint64_t bytes = 0;
     uint64_t stream = 0;  // id of the one it was freed in
     Flag happened;        // there; null: known to have
+  };
+  struct Live {
+    uint64_t bytes = 0;
+    Flag happened;  // the allocation, in its stream
   };
   struct Chunk {
     Backing backing;
@@ -90,7 +94,7 @@ class Pool {
   const bool standard_;
   std::mutex mutex_;
   std::map<CUdeviceptr, Chunk> chunks_;
-  std::map<CUdeviceptr, uint64_t> live_;
+  std::map<CUdeviceptr, Live> live_;
   std::map<int, CUmemAccess_flags> access_;
   uint64_t reserved_ = 0, reserved_high_ = 0, used_ = 0, used_high_ = 0;
   uint64_t release_threshold_ = 0;

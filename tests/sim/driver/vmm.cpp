@@ -320,7 +320,7 @@ CUresult check_access(const CUmemAccessDesc& wanted, const Physical& physical) {
   return CUDA_ERROR_INVALID_VALUE;
 }
 
-// Shows the mapping as `wanted` says. False: the system has no mapping left, nothing has changed.
+// Shows the mapping as `wanted` says. False: the system has no mapping left.
 bool apply(CUdeviceptr address, Mapping* mapping, std::span<const CUmemAccessDesc> wanted) {
   const Backing& backing = mapping->handle->physical->backing;
   const Access before = device_access(*mapping);

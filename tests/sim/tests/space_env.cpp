@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the SIMCUDA_* variables do. space_main.cpp sets them.
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <cstdlib>
+#include <string>
+
 #include "tests/sim/tests/space_support.h"
 
 namespace {
@@ -71,6 +77,64 @@ TEST_F(EnvFault, TheNthCallFails) {
     EXPECT_CU(CUDA_ERROR_OUT_OF_MEMORY, cuMemAllocHost(&more, 64));
   }
   EXPECT_OK(cuMemFreeHost(memory));
+}
+
+// The other end of Shared.AnotherProcessImports: started by it, with the descriptor's number.
+using EnvImporter = InContext;
+
+TEST_F(EnvImporter, SeesAndChangesTheBytes) {
+  const char* number = getenv("SIM_SPACE_TESTS_FD");
+  ASSERT_NE(number, nullptr);
+  CUmemGenericAllocationHandle handle = 0;
+  ASSERT_OK(cuMemImportFromShareableHandle(
+      &handle, reinterpret_cast<void*>(static_cast<intptr_t>(atoi(number))),
+      CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR));
+  CUmemAllocationProp prop{};
+  EXPECT_OK(cuMemGetAllocationPropertiesFromHandle(&prop, handle));
+  EXPECT_EQ(prop.location.type, CU_MEM_LOCATION_TYPE_DEVICE);
+  CUdeviceptr address = 0;
+  ASSERT_OK(cuMemAddressReserve(&address, kGranule, 0, 0, 0));
+  ASSERT_OK(cuMemMap(address, kGranule, 0, handle, 0));
+  ASSERT_OK(grant(address, kGranule));
+  EXPECT_EQ(read_back(address, 1)[0], 11);
+  put(address, static_cast<unsigned char>(22));
+  EXPECT_OK(cuMemUnmap(address, kGranule));
+  EXPECT_OK(cuMemRelease(handle));
+  EXPECT_OK(cuMemAddressFree(address, kGranule));
+}
+
+using Shared = InContext;
+
+TEST_F(Shared, AnotherProcessImports) {
+  CUmemAllocationProp prop = memory_on(CU_MEM_LOCATION_TYPE_DEVICE);
+  prop.requestedHandleTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
+  CUmemGenericAllocationHandle handle = 0;
+  CUdeviceptr address = 0;
+  ASSERT_OK(cuMemCreate(&handle, kGranule, &prop, 0));
+  ASSERT_OK(cuMemAddressReserve(&address, kGranule, 0, 0, 0));
+  ASSERT_OK(cuMemMap(address, kGranule, 0, handle, 0));
+  ASSERT_OK(grant(address, kGranule));
+  put(address, static_cast<unsigned char>(11));
+  int file = -1;
+  ASSERT_OK(
+      cuMemExportToShareableHandle(&file, handle, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR, 0));
+  const int inherited = dup(file);  // without close-on-exec
+  const std::string number = std::to_string(inherited);
+  setenv("SIM_SPACE_TESTS_FD", number.c_str(), 1);
+  char program[] = "/proc/self/exe";
+  char filter[] = "--gtest_filter=EnvImporter.*";
+  char* arguments[] = {program, filter, nullptr};
+  pid_t child = 0;
+  ASSERT_EQ(posix_spawn(&child, program, nullptr, nullptr, arguments, environ), 0);
+  int status = -1;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(read_back(address, 1)[0], 22);
+  close(inherited);
+  close(file);
+  EXPECT_OK(cuMemUnmap(address, kGranule));
+  EXPECT_OK(cuMemRelease(handle));
+  EXPECT_OK(cuMemAddressFree(address, kGranule));
 }
 
 }  // namespace

@@ -214,6 +214,23 @@ TEST_F(Pools, SynchronousFreeOfABlock) {
   EXPECT_OK(cuStreamSynchronize(stream_));
 }
 
+// The block is not handed on while its own allocation is still to come in the stream.
+TEST_F(Pools, SynchronousFreeBeforeTheAllocationHappened) {
+  std::atomic<bool> gate{false};
+  hold(stream_, &gate);
+  CUdeviceptr address = 0;
+  CUdeviceptr next = 0;
+  ASSERT_OK(cuMemAllocAsync(&address, 4096, stream_));
+  EXPECT_OK(cuMemFree(address));
+  EXPECT_OK(cuMemPoolTrimTo(pool_, 0));
+  ASSERT_OK(cuMemAllocAsync(&next, 4096, other_));
+  EXPECT_NE(next, address);
+  gate = true;
+  EXPECT_OK(cuMemFreeAsync(next, other_));
+  EXPECT_OK(cuCtxSynchronize());
+  EXPECT_EQ(reserved(), 0u);
+}
+
 TEST_F(Pools, OwnPools) {
   CUmemPoolProps props{};
   props.allocType = CU_MEM_ALLOCATION_TYPE_PINNED;
