@@ -53,7 +53,9 @@ struct Bystander {
 
 // They also tell how many threads they have and which files are open.
 const Bystander kBystanders[] = {
-    {"bash", {"/bin/bash", "-c", "echo hello; ls /proc/$$/task | wc -l; ls /proc/$$/fd | wc -l"}},
+    {"bash",
+     {"/bin/bash", "-c",
+      "echo hello; cd /proc/$$/task; tasks=(*); echo ${#tasks[@]}; cd ../fd; echo *"}},
     {"python",
      {"/usr/bin/python3", "-c",
       "import os; print(len(os.listdir('/proc/self/task')), sorted(os.listdir('/proc/self/fd')))"}},

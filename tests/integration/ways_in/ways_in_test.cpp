@@ -29,14 +29,19 @@ Finished run(const std::string& program, const std::vector<std::string>& argumen
   return support::run(command);
 }
 
-// Runs it, and compares what it says it did with what the library counted.
-void sees_all(const std::string& program, const std::vector<std::string>& arguments) {
-  const Finished alone = run(program, arguments, support::plain(Gpu::Simulated));
+// Runs it under one schedule of the simulated GPU, and compares what it says it did with what the
+// library counted.
+void sees_all(const std::string& program, const std::vector<std::string>& arguments,
+              const std::string& seed) {
+  Environment without = support::plain(Gpu::Simulated);
+  without["SIMCUDA_SEED"] = seed;
+  const Finished alone = run(program, arguments, without);
   ASSERT_TRUE(alone.ok()) << alone.how() << alone.err;
 
   const TemporaryFile summary(".json");
   Environment environment = support::interposed(Gpu::Simulated);
   environment["SPILLWAY_SUMMARY"] = summary.path();
+  environment["SIMCUDA_SEED"] = seed;
   const Finished seen = run(program, arguments, environment);
   ASSERT_TRUE(seen.ok()) << seen.how() << seen.err;
   EXPECT_EQ(seen.out, alone.out);
@@ -48,6 +53,14 @@ void sees_all(const std::string& program, const std::vector<std::string>& argume
   for (const char* what : {"allocations", "frees", "launches"}) {
     EXPECT_GT(did[what], 0) << what;
     EXPECT_EQ(counted[what], did[what]) << what;
+  }
+}
+
+void sees_all(const std::string& program, const std::vector<std::string>& arguments) {
+  const int schedules = support::slowness() > 1 ? 2 : 10;
+  for (int seed = 0; seed < schedules && !testing::Test::HasFailure(); ++seed) {
+    SCOPED_TRACE("SIMCUDA_SEED=" + std::to_string(seed));
+    sees_all(program, arguments, std::to_string(seed));
   }
 }
 
