@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "tests/sim/driver/context.h"
+#include "tests/sim/driver/device_access.h"
 #include "tests/sim/driver/profile.h"
 #include "tests/sim/driver/space.h"
 #include "tests/sim/ptx/fault.h"
@@ -63,6 +64,7 @@ Done run_copy(const CopyNode& node) {
               node.width,
               node.height,
               node.depth};
+    const DeviceAccess access;
     ended = run_guarded(move_bytes, &move, &fault);
   }
   Done done;

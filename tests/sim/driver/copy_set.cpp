@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "tests/sim/driver/copy.h"
+#include "tests/sim/driver/device_access.h"
 #include "tests/sim/driver/entry.h"
 #include "tests/sim/driver/profile.h"
 #include "tests/sim/driver/set.h"
@@ -51,6 +52,7 @@ Done run_fill(const FillNode& node) {
             node.height,
             node.value,
             node.element};
+  const DeviceAccess access;
   if (accessible(node.address, fill_span(node), true) && run_guarded(fill_bytes, &fill, &fault)) {
     return done;
   }

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "tests/sim/driver/context.h"
+#include "tests/sim/driver/device_access.h"
 #include "tests/sim/driver/kernel_time.h"
 #include "tests/sim/driver/profile.h"
 #include "tests/sim/driver/settings.h"
@@ -155,6 +156,7 @@ Work kernel_work(Context* context, const KernelNode& node) {
                              .params = node.parameters.data(),
                              .cooperative = node.cooperative,
                              .clock_ns = now_ns()};
+    const DeviceAccess access;
     const ptx::Result result = ptx::run(*node.kernel.kernel, launch, window());
     Done done;
     done.status = as_error(result.outcome);

@@ -6,6 +6,7 @@
 #include <atomic>
 
 #include "tests/sim/driver/copy.h"
+#include "tests/sim/driver/device_access.h"
 #include "tests/sim/driver/entry.h"
 #include "tests/sim/driver/memop.h"
 #include "tests/sim/driver/profile.h"
@@ -90,6 +91,7 @@ bool reachable(const MemOp& op) {
 bool wait_over(const MemOp& op) {
   Access access{window().host(address(op)), 0, is_wide(op), false};
   uint64_t fault = 0;
+  const DeviceAccess overlooked;
   if (!reachable(op) || !run_guarded(touch, &access, &fault)) return true;
   return satisfied(op, access.value);
 }
@@ -100,6 +102,7 @@ Done run_operation(const MemOp& op) {
                 is_wide(op) ? op.writeValue.value64 : op.writeValue.value, is_wide(op),
                 is_write(op)};
   uint64_t fault = address(op);
+  const DeviceAccess overlooked;
   if (!reachable(op) || !run_guarded(touch, &access, &fault)) {
     done.status = CUDA_ERROR_ILLEGAL_ADDRESS;
     done.message = fmt::format(

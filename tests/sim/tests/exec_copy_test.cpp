@@ -154,7 +154,7 @@ TEST_F(Copy, Batch) {
   for (int i = 0; i < 8; i++) EXPECT_EQ(8 - i, all[i]);
   EXPECT_EQ(CUDA_ERROR_INVALID_VALUE,
             cuMemcpyBatchAsync_v2(to, from, sizes, 8, &attributes, &first, 1, nullptr));
-  to[5] = memory_ ^ (1ull << 36);  // a device address where nothing is
+  CHECK_CU(cuMemAddressReserve(&to[5], 2 << 20, 0, 0, 0));  // a device address where nothing is
   EXPECT_EQ(CUDA_ERROR_INVALID_VALUE,
             cuMemcpyBatchAsync(to, from, sizes, 8, &attributes, &first, 1, &failed, s));
   EXPECT_EQ(5u, failed);
@@ -169,7 +169,10 @@ TEST_F(Copy, RefusesWhatIsNotMemoryOfThatKind) {
             cuMemcpyHtoD_v2(reinterpret_cast<CUdeviceptr>(host), host, 4));
   EXPECT_EQ(CUDA_ERROR_INVALID_VALUE, cuMemcpyHtoD_v2(end - 4, host, 1 << 22));
   EXPECT_EQ(CUDA_ERROR_INVALID_VALUE, cuMemcpyDtoD_v2(memory_, memory_, 1 << 22));
-  EXPECT_EQ(CUDA_ERROR_INVALID_VALUE, cuMemcpyDtoH_v2(host, memory_ ^ (1ull << 36), 4));
+  CUdeviceptr nothing = 0;
+  CHECK_CU(cuMemAddressReserve(&nothing, 2 << 20, 0, 0, 0));
+  EXPECT_EQ(CUDA_ERROR_INVALID_VALUE, cuMemcpyDtoH_v2(host, nothing, 4));
+  EXPECT_EQ(CUDA_ERROR_INVALID_VALUE, cuMemcpy(nothing, memory_, 4));
   EXPECT_EQ(CUDA_SUCCESS, cuMemcpyHtoD_v2(0, nullptr, 0));
   EXPECT_EQ(CUDA_SUCCESS, cuMemcpy(memory_, reinterpret_cast<CUdeviceptr>(host), 16));
   EXPECT_EQ(CUDA_ERROR_INVALID_HANDLE,
