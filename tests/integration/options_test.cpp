@@ -104,6 +104,11 @@ TEST(a_device_smaller_than_the_limit, shrinks_the_pool_and_goes_on) {
   World().device(14_MiB).budget(64_MiB).tells_the_same("pressure", "rounds", moved);
 }
 
+TEST(a_device_smaller_than_the_limit, leaves_the_driver_what_it_needs_for_a_module) {
+  World().device(14_MiB).budget(64_MiB).tells_the_same("pressure", "a_module_is_loaded_last",
+                                                       moved);
+}
+
 TEST(a_chunk_that_the_driver_refuses, is_made_good_by_eviction) {
   World()
       .with("SIMCUDA_FAULT", "cuMemCreate:5:CUDA_ERROR_OUT_OF_MEMORY")

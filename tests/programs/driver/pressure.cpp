@@ -30,6 +30,7 @@ void expect_all(const std::vector<Buffer>& buffers, uint32_t added) {
 // Six buffers of 4 MiB, used in turn.
 STORY(rounds) {
   begin();
+  kernel("add");
   const std::vector<Buffer> buffers = filled(6, 4 * kMiB);
   for (uint32_t round = 0; round < 5; ++round) {
     for (const Buffer& buffer : buffers) add(buffer, round + 1);
@@ -38,7 +39,15 @@ STORY(rounds) {
   for (const Buffer& buffer : buffers) release(buffer);
 }
 
-// The same work twice in one stream without a wait between: the host runs far ahead.
+// Memory is full before the driver needs some for itself: a module has variables.
+STORY(a_module_is_loaded_last) {
+  begin();
+  const std::vector<Buffer> buffers = filled(6, 4 * kMiB);
+  for (const Buffer& buffer : buffers) add(buffer, 4);
+  expect_all(buffers, 4);
+}
+
+// Much work in one stream without a wait between: the host runs far ahead.
 STORY(rounds_without_waiting) {
   begin();
   std::vector<Buffer> buffers = filled(8, 4 * kMiB);
@@ -78,7 +87,7 @@ STORY(until_memory_ends) {
     EXPECT(buffers.size() < 1000);
   }
   EXPECT(result == CUDA_ERROR_OUT_OF_MEMORY);
-  EXPECT(buffers.size() >= 4);
+  EXPECT(buffers.size() >= 2);
   expect_all(buffers, 0);
   const size_t half = buffers.size() / 2;
   for (size_t i = half; i < buffers.size(); ++i) release(buffers[i]);

@@ -146,10 +146,11 @@ STORY(memory_info) {
   release(buffer);
   MUST(cuMemGetInfo(&free_after, &total_after));
   EXPECT(total_after == total && free_after + 4 * kMiB >= free_before);
-  // What is said to be free can be allocated.
-  MUST(cuMemGetInfo(&free_after, &total_after));
-  const size_t most = free_after > 64 * kMiB ? 64 * kMiB : free_after / (2 * kMiB) * (2 * kMiB);
-  const Buffer rest = allocate(most);
-  write_pattern(rest, 1);
-  expect_pattern(rest, 1);
+  // What is said to be free can be allocated, and holds bytes.
+  std::vector<Buffer> rest;
+  for (size_t left = free_after; left >= 4 * kMiB && rest.size() < 16; left -= 4 * kMiB) {
+    rest.push_back(allocate(4 * kMiB));
+    write_pattern(rest.back(), static_cast<uint32_t>(rest.size()));
+  }
+  for (size_t i = 0; i < rest.size(); ++i) expect_pattern(rest[i], static_cast<uint32_t>(i + 1));
 }
