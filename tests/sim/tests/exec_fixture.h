@@ -88,7 +88,9 @@ class Exec : public ::testing::Test {
   }
   void TearDown() override {
     // A poisoned context refuses everything but this.
-    if (context_) EXPECT_EQ(CUDA_SUCCESS, cuCtxDestroy_v2(context_));
+    if (context_) {
+      EXPECT_EQ(CUDA_SUCCESS, cuCtxDestroy_v2(context_));
+    }
   }
 
   CUresult add(CUstream stream, int value, CUdeviceptr at = 0) {
