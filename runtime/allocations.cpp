@@ -3,6 +3,7 @@
 // the driver's, are passed on and accounted.
 #include <algorithm>
 
+#include "runtime/capture.h"
 #include "runtime/errors.h"
 #include "runtime/ledger.h"
 #include "runtime/log.h"
@@ -12,13 +13,6 @@
 namespace spillway {
 
 namespace {
-
-bool capturing(const Driver& driver, StreamRef ref) {
-  CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
-  const CUstream handle = !ref.handle && ref.per_thread ? CU_STREAM_PER_THREAD : ref.handle;
-  return driver.cuStreamIsCapturing(handle, &status) == CUDA_SUCCESS &&
-         status != CU_STREAM_CAPTURE_STATUS_NONE;
-}
 
 // Passes an allocation to the driver; when that is out of memory, frees some of ours and tries
 // again.
@@ -99,20 +93,24 @@ CUresult serve(Engine& engine, Device& device, CUdeviceptr* out, uint64_t bytes,
     return CUDA_ERROR_OUT_OF_MEMORY;  // it could never be backed, wherever everything else went
   }
   Range* range = reuse(engine, held, device, bytes, ordered);
-  if (range) {
-    range->bytes = bytes;
-    range->still = 0;
+  const bool reused = range != nullptr;
+  if (!reused) range = new_range(engine, held, device, bytes);
+  if (!range) {
+    engine.counters.refused++;
+    log(LogLevel::Warn, "out of address space: {} MiB do not fit in what is left of SPILLWAY_ARENA",
+        bytes >> 20);
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  }
+  range->bytes = bytes;
+  range->still = 0;
+  range->context = context;
+  range->pool = pool;
+  range->stream_ordered = stream_ordered;
+  range->freed_on = 0;
+  range->buffer_id = ++engine.buffer_ids;
+  if (reused) {
+    range->life = Life::Live;
   } else {
-    range = new_range(engine, held, device, bytes);
-    if (!range) {
-      engine.counters.refused++;
-      log(LogLevel::Warn,
-          "out of address space: {} MiB do not fit in what is left of "
-          "SPILLWAY_ARENA",
-          bytes >> 20);
-      return CUDA_ERROR_OUT_OF_MEMORY;
-    }
-    range->context = context;
     held.unlock();
     const CUresult backed = back_range(engine, device, *range);
     held.lock();
@@ -122,12 +120,6 @@ CUresult serve(Engine& engine, Device& device, CUdeviceptr* out, uint64_t bytes,
       return backed;
     }
   }
-  range->context = context;
-  range->pool = pool;
-  range->stream_ordered = stream_ordered;
-  range->freed_on = 0;
-  range->buffer_id = ++engine.buffer_ids;
-  range->life = Life::Live;
   count_live(engine, held, device, *range);
   *out = range->base;
   return CUDA_SUCCESS;
@@ -180,7 +172,8 @@ CUresult Manager::allocate_async(CUdeviceptr* out, size_t bytes, CUmemoryPool po
   // In a capture the allocation belongs to the graph. A handle that is no stream is the driver's to
   // judge.
   StreamState* stream = nullptr;
-  if (device && !capturing(driver, ref)) stream = engine_.completion.resolve(ref, thread_state());
+  if (device && !is_capturing(driver, ref))
+    stream = engine_.completion.resolve(ref, thread_state());
   if (!stream) return pass(engine_, out, bytes, from_driver);
   return serve(engine_, *device, out, bytes, stream, pool, true);
 }
@@ -217,7 +210,7 @@ CUresult Manager::release_async(CUdeviceptr address, StreamRef ref) noexcept {
     if (result == CUDA_SUCCESS) account_free(engine_, address);
     return result;
   }
-  if (capturing(driver, ref)) return CUDA_ERROR_INVALID_VALUE;  // only a graph's own memory
+  if (is_capturing(driver, ref)) return CUDA_ERROR_INVALID_VALUE;  // only a graph's own memory
   Held held(engine_.ledger);
   Range* range = find_live(engine_, held, address);
   if (!range || range->base != address || !range->stream_ordered) return CUDA_ERROR_INVALID_VALUE;

@@ -259,6 +259,8 @@ Waited Completion::wait_for_uses(const Range& range) noexcept {
       }
     }
     if (stream.completed.load() > number) return Waited::Done;
+    // To synchronise the context would invalidate the application's capture.
+    if (fast_path.captures.load(std::memory_order_relaxed)) return Waited::Unknown;
     const uint64_t covers = use_clock.load(std::memory_order_seq_cst);
     const CUcontext context = stream.context;
     held.unlock();
@@ -295,6 +297,12 @@ void Completion::launched(StreamState& stream) noexcept {
   if (stream.shared.load(std::memory_order_relaxed) ||
       stream.since_marker.fetch_add(1, std::memory_order_relaxed) + 1 < cadence)
     return;
+  std::unique_lock held(mutex_);
+  poll(stream);
+  record(held, stream);
+}
+
+void Completion::leave_marker(StreamState& stream) noexcept {
   std::unique_lock held(mutex_);
   poll(stream);
   record(held, stream);

@@ -88,6 +88,8 @@ class Completion {
   void mark_all_streams(Range& range) noexcept;
 
   void launched(StreamState& stream) noexcept;  // while memory is short: marker cadence
+  // What was submitted to the stream so far stays answerable when the stream itself will not.
+  void leave_marker(StreamState& stream) noexcept;
   void stream_destroying(CUstream handle) noexcept;
   void context_destroying(CUcontext context) noexcept;
   void thread_ended(ThreadState& thread) noexcept;

@@ -128,6 +128,7 @@ class Engine {
 // Launches look here without going through the engine pointer.
 struct FastPath {
   std::atomic<bool> short_of_memory{false};  // something was evicted: markers at a cadence
+  std::atomic<int> captures{0};              // in progress: a launch may be a recording
 };
 extern FastPath fast_path;
 

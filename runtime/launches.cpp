@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "runtime/capture.h"
 #include "runtime/ledger.h"
 #include "runtime/manager.h"
 #include "runtime/residents.h"
@@ -26,6 +27,9 @@ void add_live(Engine& engine, const Held& held, std::vector<Range*>& set, CUdevi
 // Acquires, submits, notes the use, unpins.
 CUresult run(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause, StreamRef ref,
              const Submission& submit) {
+  // A recording runs nothing: what the graph touches is read when it is instantiated.
+  if (fast_path.captures.load(std::memory_order_relaxed) && is_capturing(engine.driver, ref))
+    return submit();
   if (const CUresult result = acquire(engine, ranges, need, cause); result != CUDA_SUCCESS)
     return result;
   StreamState* stream = engine.completion.resolve(ref, thread_state());
@@ -54,6 +58,11 @@ std::vector<Range*> all_live(Engine& engine) {
 }
 
 }  // namespace
+
+void Manager::capture_begins(StreamRef ref) noexcept {
+  if (StreamState* stream = engine_.completion.resolve(ref, thread_state()))
+    engine_.completion.leave_marker(*stream);
+}
 
 CUresult Manager::launch_slowly(CUfunction function, void** params, void** extra, StreamRef ref,
                                 Submission submit) noexcept {

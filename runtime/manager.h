@@ -81,6 +81,12 @@ class Manager {
   template <class Submit>
   CUresult graph_launch(CUgraphExec exec, StreamRef stream, Submit&& submit) noexcept;
 
+  // --- capture: what a capturing stream is given is recorded, not run ----------------------------
+  template <class Submit>
+  CUresult begin_capture(StreamRef stream, Submit&& submit) noexcept;
+  template <class Submit>
+  CUresult end_capture(Submit&& submit) noexcept;
+
   // --- queries: as for an ordinary allocation ---------------------------------------------------
   CUresult mem_info(size_t* free, size_t* total) noexcept;
   CUresult total_memory(size_t* bytes, CUdevice device) noexcept;
@@ -108,6 +114,7 @@ class Manager {
   CUresult launch_anything(StreamRef stream, Submission submit) noexcept;
   CUresult touch_slowly(std::span<const Access> accesses, StreamRef stream,
                         Submission submit) noexcept;
+  void capture_begins(StreamRef stream) noexcept;
   CUresult launch_graph(CUgraphExec exec, StreamRef stream, Submission submit) noexcept;
 
   Engine& engine_;

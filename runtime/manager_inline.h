@@ -48,7 +48,7 @@ CUresult Manager::launch(CUfunction function, void** params, void** extra, Strea
       ready = layout && (params || layout->words.empty()) &&
               scan_params(*layout, params, arena.base(), arena.size(), use);
     }
-    if (ready) [[likely]] {
+    if (ready && !fast_path.captures.load(std::memory_order_relaxed)) [[likely]] {
       stream->last.store(number, std::memory_order_relaxed);
       const CUresult result = submit();
       thread.leave();
@@ -79,6 +79,27 @@ CUresult Manager::touch(std::span<const Access> accesses, StreamRef ref, Submit&
 template <class Submit>
 CUresult Manager::graph_launch(CUgraphExec exec, StreamRef ref, Submit&& submit) noexcept {
   return launch_graph(exec, ref, Submission(submit));
+}
+
+template <class Submit>
+CUresult Manager::begin_capture(StreamRef ref, Submit&& submit) noexcept {
+  capture_begins(ref);
+  // Counted before it begins: a launch that follows must not miss it.
+  fast_path.captures.fetch_add(1, std::memory_order_relaxed);
+  const CUresult result = submit();
+  if (result != CUDA_SUCCESS) fast_path.captures.fetch_sub(1, std::memory_order_relaxed);
+  return result;
+}
+
+template <class Submit>
+CUresult Manager::end_capture(Submit&& submit) noexcept {
+  const CUresult result = submit();
+  // Every other failure ends the capture all the same: it was invalid.
+  if (result != CUDA_ERROR_ILLEGAL_STATE && result != CUDA_ERROR_INVALID_HANDLE &&
+      result != CUDA_ERROR_INVALID_CONTEXT && result != CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD &&
+      fast_path.captures.load(std::memory_order_relaxed) > 0)
+    fast_path.captures.fetch_sub(1, std::memory_order_relaxed);
+  return result;
 }
 
 inline bool Manager::serves(CUdeviceptr address) const noexcept {

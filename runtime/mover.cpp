@@ -87,7 +87,15 @@ bool Mover::finish(Piece& piece, Step step, Cause cause) noexcept {
 }
 
 bool Mover::copy_out(Piece& piece, Lanes& lanes) noexcept {
-  if (engine_.completion.order_after_uses(*piece.range, lanes.out) != Waited::Done) return false;
+  Waited waited = engine_.completion.order_after_uses(*piece.range, lanes.out);
+  // Another thread's per-thread stream: only the host can wait for it.
+  if (waited == Waited::Unknown) waited = engine_.completion.wait_for_uses(*piece.range);
+  if (waited != Waited::Done) {
+    log(LogLevel::Debug, "piece {} stays: {}", piece.id,
+        waited == Waited::Unknown ? "a stream that used it is capturing"
+                                  : "waiting for a stream that used it failed");
+    return false;
+  }
   CUdeviceptr at = address_of(piece);
   for (const Backup& backup : piece.backups) {
     if (engine_.driver.cuMemcpyAsync(backup.address, at, backup.bytes, lanes.out) != CUDA_SUCCESS)
@@ -168,8 +176,8 @@ bool Mover::fetch(Piece& piece, std::vector<Chunk>& chunks, Cause cause) noexcep
   RelaxedCapture relaxed(driver);
   ContextScope scope(driver, piece.range->context);
   const auto abort = [&](const char* what, CUresult result) {
-    log(LogLevel::Warn, "fetching piece {}: {} failed: {}", piece.id, what,
-        error_name(driver, result));
+    log(result == CUDA_ERROR_NOT_READY ? LogLevel::Debug : LogLevel::Warn,
+        "fetching piece {}: {} failed: {}", piece.id, what, error_name(driver, result));
     device_.chunks.give(chunks);
     finish(piece, Step::AbortFetch, cause);
     return false;
@@ -180,8 +188,11 @@ bool Mover::fetch(Piece& piece, std::vector<Chunk>& chunks, Cause cause) noexcep
   // Work that used it in place must be over, seen from the host, before the address is unmapped.
   // Copy-only: nothing is mapped, nothing can have used it.
   if (piece.mapped) {
-    if (engine_.completion.wait_for_uses(*piece.range) != Waited::Done)
-      return abort("waiting for its users", CUDA_ERROR_UNKNOWN);
+    const Waited waited = engine_.completion.wait_for_uses(*piece.range);
+    if (waited !=
+        Waited::Done)  // NOT_READY: a capture is in the way; it is used in place meanwhile
+      return abort("waiting for its users",
+                   waited == Waited::Unknown ? CUDA_ERROR_NOT_READY : CUDA_ERROR_UNKNOWN);
     const CUresult result = unmap(piece, piece.backups);
     if (result != CUDA_SUCCESS) return abort("cuMemUnmap", result);
     piece.mapped = false;

@@ -26,7 +26,9 @@ bool look_up(Engine& engine, CUdeviceptr address, Answer* out) {
   const Range* range = find_live(engine, held, address);
   if (!range || address - range->base >= range->bytes) return false;
   CUmemoryPool pool = range->pool;
-  *out = {range->base, range->bytes, range->device, range->context, pool, range->buffer_id};
+  // Memory of a pool belongs to the device, not to a context.
+  const CUcontext context = range->stream_ordered ? nullptr : range->context;
+  *out = {range->base, range->bytes, range->device, context, pool, range->buffer_id};
   const bool default_pool = range->stream_ordered && !pool;
   held.unlock();
   if (default_pool) engine.driver.cuDeviceGetDefaultMemPool(&out->pool, out->device);

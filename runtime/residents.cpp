@@ -88,14 +88,18 @@ class Room {
       if (!oldest) break;
       uncache(engine_, held_, *oldest);
       oldest->settled.store(false);
-      bool over = true;
+      Waited waited;
       {
         Unlocked open(held_);
         drain_gates();
-        over = engine_.completion.wait_for_uses(*oldest) == Waited::Done;
-        if (over) mover_.drop(*oldest);
+        waited = engine_.completion.wait_for_uses(*oldest);
+        if (waited == Waited::Done) mover_.drop(*oldest);
       }
-      if (!over) {  // a broken context: leave it be for good
+      if (waited == Waited::Unknown) {  // a capture is in the way; later
+        cache(engine_, held_, *oldest);
+        break;
+      }
+      if (waited != Waited::Done) {  // a broken context: leave it be for good
         oldest->life = Life::Lost;
         continue;
       }
@@ -179,7 +183,8 @@ bool bring(Engine& engine, Device& device, Held& held, std::span<Range* const> r
       engine.changed.wait(held, [&] { return range->pins == 0; });
       if (!advance(engine, held, piece, Step::BeginFetch, cause)) continue;
       Unlocked open(held);
-      complete = mover.fetch(piece, chunks, cause) && complete;
+      const bool in = mover.fetch(piece, chunks, cause);
+      complete = complete && (in || (piece.mapped && need != Need::Fixed));
     }
   }
   return complete;
@@ -280,7 +285,10 @@ CUresult back_range(Engine& engine, Device& device, Range& range) noexcept {
       break;
     }
   }
-  if (complete) return CUDA_SUCCESS;
+  if (complete) {
+    range.life = Life::Live;  // before the token goes: it may be the next victim
+    return CUDA_SUCCESS;
+  }
   {
     Unlocked open(held);
     mover.drop(range);

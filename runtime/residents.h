@@ -23,8 +23,8 @@ enum class Need {
 CUresult acquire(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause) noexcept;
 void unpin(Engine& engine, std::span<Range* const> ranges) noexcept;
 
-// Puts memory behind the pieces of a new range, on the device if it can be had. OUT_OF_MEMORY:
-// neither device nor host had room; the pieces are unbacked again.
+// Puts memory behind the pieces of a new range, on the device if it can be had, and makes it Live.
+// OUT_OF_MEMORY: neither device nor host had room; the pieces are unbacked again.
 CUresult back_range(Engine& engine, Device& device, Range& range) noexcept;
 
 // The driver has no memory for a request past us: frees about this much device memory of ours.
