@@ -63,7 +63,8 @@ class World {
   bool interposed_ = true;
 };
 
-void moved(const Seen& seen);  // something was evicted and something was fetched
+void pushed_out(const Seen& seen);  // something was evicted
+void moved(const Seen& seen);       // and something was fetched
 void did_not_move(const Seen& seen);
 void said_nothing(const Seen& seen);  // on stderr
 
