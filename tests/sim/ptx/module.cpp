@@ -109,6 +109,18 @@ LoadError Loaded::place_variables(const Window& window, const Allocate& allocate
   return LoadError::None;
 }
 
+// The bits of a number in a variable of this type: 1, 1.0 and 0f3F800000 are all good for any
+// float.
+uint64_t bits_for(Type type, const Initial& init) {
+  if (type != Type::F32 && type != Type::F64) return init.value;
+  const double value = init.single ? double{std::bit_cast<float>(static_cast<uint32_t>(init.value))}
+                       : init.real ? std::bit_cast<double>(init.value)
+                                   : static_cast<double>(static_cast<int64_t>(init.value));
+  if (type == Type::F64) return std::bit_cast<uint64_t>(value);
+  if (init.single) return init.value;  // a signalling NaN stays one
+  return std::bit_cast<uint32_t>(static_cast<float>(value));
+}
+
 bool Loaded::store(const VariableText& v, const Window& window, uint64_t address,
                    std::string* message) {
   if (v.external && v.initial.empty()) return true;
@@ -116,7 +128,7 @@ bool Loaded::store(const VariableText& v, const Window& window, uint64_t address
   const size_t step = bytes(v.type);
   for (size_t i = 0; i < v.initial.size() && !v.opaque; ++i) {
     const Initial& init = v.initial[i];
-    uint64_t value = init.value;
+    uint64_t value = bits_for(v.type, init);
     if (!init.symbol.empty()) {
       if (auto other = variables_.find(init.symbol); other != variables_.end()) {
         value += other->second.address;

@@ -41,6 +41,8 @@ void parse_initial(Lexer& lex, std::vector<Initial>* out) {
     Number number = lex.number();
     if (!lex.take('(')) {
       value.value = number.value;
+      value.real = number.real;
+      value.single = number.single;
       while (!number.real && (lex.take('+') || lex.peek() == '-')) value.value += lex.integer();
       out->push_back(value);
       return;

@@ -47,8 +47,10 @@ bool find_type(std::string_view text, Type* out);
 
 enum class Space : uint8_t { Generic, Global, Shared, Local, Const, Param };
 
-struct Initial {  // one element of an initialiser
-  uint64_t value = 0;
+struct Initial {       // one element of an initialiser
+  uint64_t value = 0;  // an integer, or the bits of a double, of a float when `single`
+  bool real = false;
+  bool single = false;
   std::string symbol;     // not empty: the address of this symbol is added
   uint64_t mask = ~0ull;  // PTX's mask operator: these bits of the address, moved down
 };
