@@ -186,3 +186,27 @@ CUDART_EXPORT cudaError_t cudaMemcpy3DAsync(const cudaMemcpy3DParms* params, cud
     return remember(error);
   return call(&Driver::Memcpy3DAsync, &copy, stream);
 }
+
+namespace {
+cudaError_t peer_copy(const cudaMemcpy3DPeerParms* params, CUDA_MEMCPY3D_PEER* out) {
+  if (params == nullptr) return cudaErrorInvalidValue;
+  if (const cudaError_t error = need_context(); error != cudaSuccess) return error;
+  const cudaError_t error = to_driver(*params, out);
+  if (error != cudaSuccess) return error;
+  return peer_contexts(params->dstDevice, params->srcDevice, &out->dstContext, &out->srcContext);
+}
+}  // namespace
+
+CUDART_EXPORT cudaError_t cudaMemcpy3DPeer(const cudaMemcpy3DPeerParms* params) {
+  CUDA_MEMCPY3D_PEER copy;
+  if (const cudaError_t error = peer_copy(params, &copy); error != cudaSuccess)
+    return remember(error);
+  return empty(params->extent) ? cudaSuccess : call(&Driver::Memcpy3DPeer, &copy);
+}
+CUDART_EXPORT cudaError_t cudaMemcpy3DPeerAsync(const cudaMemcpy3DPeerParms* params,
+                                                cudaStream_t stream) {
+  CUDA_MEMCPY3D_PEER copy;
+  if (const cudaError_t error = peer_copy(params, &copy); error != cudaSuccess)
+    return remember(error);
+  return empty(params->extent) ? cudaSuccess : call(&Driver::Memcpy3DPeerAsync, &copy, stream);
+}

@@ -174,64 +174,41 @@ CUDART_EXPORT cudaError_t cudaDeviceCanAccessPeer(int* can, int device, int peer
 }
 
 namespace {
-// The primary context of another device, without making it current.
-cudaError_t peer_context(int peer, CUcontext* context) {
-  CUcontext mine = nullptr;
-  cudaError_t error = need_context();
-  if (error != cudaSuccess) return error;
-  driver().CtxGetCurrent(&mine);
+// The primary context of a device other than this thread's.
+cudaError_t other_context(int peer, CUcontext* context) {
   int device = 0;
+  CUcontext again = nullptr;
+  const cudaError_t error = peer_contexts(peer, peer, context, &again);
+  if (error != cudaSuccess) return error;
   current_device(&device);
-  if (peer == device) return cudaErrorInvalidDevice;
-  error = select_device(peer);
-  driver().CtxGetCurrent(context);
-  const cudaError_t back = select_device(device);
-  driver().CtxSetCurrent(mine);
-  return error != cudaSuccess ? error : back;
+  return peer == device ? cudaErrorInvalidDevice : cudaSuccess;
 }
 }  // namespace
 
 CUDART_EXPORT cudaError_t cudaDeviceEnablePeerAccess(int peer, unsigned flags) {
   CUcontext context = nullptr;
-  if (const cudaError_t error = peer_context(peer, &context); error != cudaSuccess)
+  if (const cudaError_t error = other_context(peer, &context); error != cudaSuccess)
     return remember(error);
   return call(&Driver::CtxEnablePeerAccess, context, flags);
 }
 CUDART_EXPORT cudaError_t cudaDeviceDisablePeerAccess(int peer) {
   CUcontext context = nullptr;
-  if (const cudaError_t error = peer_context(peer, &context); error != cudaSuccess)
+  if (const cudaError_t error = other_context(peer, &context); error != cudaSuccess)
     return remember(error);
   return call(&Driver::CtxDisablePeerAccess, context);
 }
 
-namespace {
-cudaError_t two_contexts(int to, int from, CUcontext* to_context, CUcontext* from_context) {
-  cudaError_t error = need_context();
-  if (error != cudaSuccess) return error;
-  CUcontext mine = nullptr;
-  int device = 0;
-  driver().CtxGetCurrent(&mine);
-  current_device(&device);
-  error = select_device(to);
-  if (error == cudaSuccess) driver().CtxGetCurrent(to_context), error = select_device(from);
-  if (error == cudaSuccess) driver().CtxGetCurrent(from_context);
-  select_device(device);
-  driver().CtxSetCurrent(mine);
-  return error;
-}
-}  // namespace
-
 CUDART_EXPORT cudaError_t cudaMemcpyPeer(void* to, int to_device, const void* from, int from_device,
                                          size_t bytes) {
   CUcontext to_context = nullptr, from_context = nullptr;
-  const cudaError_t error = two_contexts(to_device, from_device, &to_context, &from_context);
+  const cudaError_t error = peer_contexts(to_device, from_device, &to_context, &from_context);
   if (error != cudaSuccess || bytes == 0) return remember(error);
   return call(&Driver::MemcpyPeer, to, to_context, from, from_context, bytes);
 }
 CUDART_EXPORT cudaError_t cudaMemcpyPeerAsync(void* to, int to_device, const void* from,
                                               int from_device, size_t bytes, cudaStream_t stream) {
   CUcontext to_context = nullptr, from_context = nullptr;
-  const cudaError_t error = two_contexts(to_device, from_device, &to_context, &from_context);
+  const cudaError_t error = peer_contexts(to_device, from_device, &to_context, &from_context);
   if (error != cudaSuccess || bytes == 0) return remember(error);
   return call(&Driver::MemcpyPeerAsync, to, to_context, from, from_context, bytes, stream);
 }

@@ -118,6 +118,23 @@ cudaError_t select_device(int ordinal) {
   return translate(result);
 }
 
+cudaError_t peer_contexts(int first, int second, CUcontext* first_context,
+                          CUcontext* second_context) {
+  if (const cudaError_t error = need_context(); error != cudaSuccess) return error;
+  CUresult result = CUDA_SUCCESS;
+  auto primary = [&result](int ordinal, CUcontext* context) {
+    CUdevice device = 0;
+    if (result != CUDA_SUCCESS) return cudaSuccess;
+    const cudaError_t error = device_handle(ordinal, &device);
+    if (error == cudaSuccess) result = primary_context(device, context);
+    return error;
+  };
+  cudaError_t error = primary(first, first_context);
+  if (error == cudaSuccess) error = primary(second, second_context);
+  if (error != cudaSuccess) return error;
+  return translate(result);
+}
+
 cudaError_t reset_device() {
   const Driver& driver = drivers().legacy;
   int device = 0;

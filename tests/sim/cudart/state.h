@@ -29,6 +29,9 @@ cudaError_t current_device(int* device);
 cudaError_t select_device(int device);
 cudaError_t device_handle(int ordinal,
                           CUdevice* device);  // cudaErrorInvalidDevice if there is none
+// The primary contexts of two devices, made if need be; this thread's own stays current.
+cudaError_t peer_contexts(int first, int second, CUcontext* first_context,
+                          CUcontext* second_context);
 // Ends this device's primary context; the next call that needs one starts afresh.
 cudaError_t reset_device();
 // At the end of the process, when the last module is gone.

@@ -150,6 +150,45 @@ TEST(Graphs, NodesAddedByHand) {
   OK(cudaGraphDestroy(graph));
 }
 
+TEST(Graphs, NodesOfAnyKindThroughOneStruct) {
+  Buffer<int> a(kCount);
+  std::vector<int> back(kCount);
+  int *data = a, amount = 2;
+  void* arguments[] = {&data, &amount};
+  cudaGraphNodeParams fill{}, kernel{}, copy{};
+  fill.type = cudaGraphNodeTypeMemset;
+  fill.memset = {a, 0, 5, sizeof(int), kCount, 1};
+  kernel.type = cudaGraphNodeTypeKernel;
+  kernel.kernel.func = reinterpret_cast<void*>(add);
+  kernel.kernel.gridDim = dim3(kCount / 128);
+  kernel.kernel.blockDim = dim3(128);
+  kernel.kernel.kernelParams = arguments;
+  copy.type = cudaGraphNodeTypeMemcpy;
+  copy.memcpy.copyParams.srcPtr = make_cudaPitchedPtr(a, a.bytes(), a.bytes(), 1);
+  copy.memcpy.copyParams.dstPtr = make_cudaPitchedPtr(back.data(), a.bytes(), a.bytes(), 1);
+  copy.memcpy.copyParams.extent = make_cudaExtent(a.bytes(), 1, 1);
+  copy.memcpy.copyParams.kind = cudaMemcpyDeviceToHost;
+
+  cudaGraph_t graph;
+  cudaGraphNode_t set, run, out;
+  cudaGraphExec_t exec;
+  OK(cudaGraphCreate(&graph, 0));
+  OK(cudaGraphAddNode(&set, graph, nullptr, nullptr, 0, &fill));
+  OK(cudaGraphAddNode(&run, graph, &set, nullptr, 1, &kernel));
+  OK(cudaGraphAddNode(&out, graph, &run, nullptr, 1, &copy));
+  OK(cudaGraphInstantiate(&exec, graph, 0));
+  OK(cudaGraphLaunch(exec, nullptr));
+  OK(cudaDeviceSynchronize());
+  EXPECT_EQ(std::vector<int>(kCount, 7), back);
+  amount = 20;
+  OK(cudaGraphExecNodeSetParams(exec, run, &kernel));
+  OK(cudaGraphLaunch(exec, nullptr));
+  OK(cudaDeviceSynchronize());
+  EXPECT_EQ(std::vector<int>(kCount, 25), back);
+  OK(cudaGraphExecDestroy(exec));
+  OK(cudaGraphDestroy(graph));
+}
+
 TEST(Graphs, AnExecutableTakesNewParameters) {
   Buffer<int> a(std::vector<int>(kCount, 0)), b(std::vector<int>(kCount, 0));
   int *data = a, amount = 1;
