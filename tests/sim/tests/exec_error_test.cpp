@@ -15,7 +15,8 @@ class Mapped {
   Mapped() {
     CUmemAllocationProp properties{};
     properties.type = CU_MEM_ALLOCATION_TYPE_PINNED;
-    properties.location = {CU_MEM_LOCATION_TYPE_DEVICE, {0}};
+    properties.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+    properties.location.id = 0;
     EXPECT_EQ(CUDA_SUCCESS, cuMemCreate(&handle_, kMapped, &properties, 0));
     EXPECT_EQ(CUDA_SUCCESS, cuMemAddressReserve(&address_, kMapped, 0, 0, 0));
     EXPECT_EQ(CUDA_SUCCESS, cuMemMap(address_, kMapped, 0, handle_, 0));
