@@ -208,4 +208,22 @@ cudaKernelNodeParams to_runtime(const CUDA_KERNEL_NODE_PARAMS& in) {
   return out;
 }
 
+// Launch attributes have the same layout on both sides.
+static_assert(sizeof(cudaLaunchAttribute) == sizeof(CUlaunchAttribute));
+
+CUlaunchConfig to_driver(const cudaLaunchConfig_t& in) {
+  CUlaunchConfig out{};
+  out.gridDimX = in.gridDim.x;
+  out.gridDimY = in.gridDim.y;
+  out.gridDimZ = in.gridDim.z;
+  out.blockDimX = in.blockDim.x;
+  out.blockDimY = in.blockDim.y;
+  out.blockDimZ = in.blockDim.z;
+  out.sharedMemBytes = static_cast<unsigned>(in.dynamicSmemBytes);
+  out.hStream = in.stream;
+  out.attrs = reinterpret_cast<CUlaunchAttribute*>(in.attrs);
+  out.numAttrs = in.numAttrs;
+  return out;
+}
+
 }  // namespace sim::cudart

@@ -23,4 +23,6 @@ cudaMemsetParams to_runtime(const CUDA_MEMSET_NODE_PARAMS& in);
 cudaError_t to_driver(const cudaKernelNodeParams& in, CUDA_KERNEL_NODE_PARAMS* out);
 cudaKernelNodeParams to_runtime(const CUDA_KERNEL_NODE_PARAMS& in);
 
+CUlaunchConfig to_driver(const cudaLaunchConfig_t& in);
+
 }  // namespace sim::cudart

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "tests/sim/cudart/call.h"
+#include "tests/sim/cudart/convert.h"
 #include "tests/sim/cudart/registry.h"
 
 namespace sim::cudart {
@@ -40,21 +41,6 @@ cudaError_t context_function(const void* stub, CUfunction* function) {
   int device = 0;
   if (const cudaError_t error = resolve(stub, &kernel, &device); error != cudaSuccess) return error;
   return translate(invoke(&Driver::KernelGetFunction, function, kernel));
-}
-
-CUlaunchConfig to_driver(const cudaLaunchConfig_t& in) {
-  CUlaunchConfig out{};
-  out.gridDimX = in.gridDim.x;
-  out.gridDimY = in.gridDim.y;
-  out.gridDimZ = in.gridDim.z;
-  out.blockDimX = in.blockDim.x;
-  out.blockDimY = in.blockDim.y;
-  out.blockDimZ = in.blockDim.z;
-  out.sharedMemBytes = static_cast<unsigned>(in.dynamicSmemBytes);
-  out.hStream = in.stream;
-  out.attrs = reinterpret_cast<CUlaunchAttribute*>(in.attrs);
-  out.numAttrs = in.numAttrs;
-  return out;
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Kernel launches and host functions. Compiled for both kinds of default stream.
 #include "tests/sim/cudart/call.h"
+#include "tests/sim/cudart/convert.h"
 #include "tests/sim/cudart/registry.h"
 
 namespace sim::cudart {
@@ -72,9 +73,6 @@ CUDART_EXPORT cudaError_t cudaLaunchCooperativeKernel(const void* function, dim3
   return remember(explain(translate(result), grid, block));
 }
 
-// Launch attributes have the same layout on both sides.
-static_assert(sizeof(cudaLaunchAttribute) == sizeof(CUlaunchAttribute));
-
 CUDART_EXPORT cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* config,
                                               const void* function, void** arguments) {
   if (config == nullptr) return remember(cudaErrorInvalidValue);
@@ -82,17 +80,7 @@ CUDART_EXPORT cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* config,
   cudaError_t error = find_kernel(function, &kernel);
   if (error == cudaSuccess) error = need_context();
   if (error != cudaSuccess) return remember(error);
-  CUlaunchConfig driver_config{};
-  driver_config.gridDimX = config->gridDim.x;
-  driver_config.gridDimY = config->gridDim.y;
-  driver_config.gridDimZ = config->gridDim.z;
-  driver_config.blockDimX = config->blockDim.x;
-  driver_config.blockDimY = config->blockDim.y;
-  driver_config.blockDimZ = config->blockDim.z;
-  driver_config.sharedMemBytes = static_cast<unsigned>(config->dynamicSmemBytes);
-  driver_config.hStream = config->stream;
-  driver_config.attrs = reinterpret_cast<CUlaunchAttribute*>(config->attrs);
-  driver_config.numAttrs = config->numAttrs;
+  const CUlaunchConfig driver_config = to_driver(*config);
   const CUresult result =
       invoke(&Driver::LaunchKernelEx, &driver_config, kernel, arguments, nullptr);
   return remember(explain(translate(result), config->gridDim, config->blockDim));
