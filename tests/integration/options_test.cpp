@@ -80,8 +80,7 @@ TEST(the_banner, is_one_line_that_tells_the_budget) {
       });
 }
 
-// --- a driver that refuses
-// ------------------------------------------------------------------------
+// --- a driver that refuses ---
 
 class Start : public testing::TestWithParam<const char*> {};
 

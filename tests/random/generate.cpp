@@ -165,8 +165,7 @@ Plan Generator::run() {
   return std::move(plan_);
 }
 
-// --- emitting
-// ---------------------------------------------------------------------------------------
+// --- emitting ---
 
 bool Generator::has_symbols(int stream) const {
   return plan_.streams[stream].kind == StreamKind::PerThread;
@@ -262,8 +261,14 @@ void Generator::submit(int stream, Work work, const std::vector<Access>& touched
   order_->submit(thread_, stream, touched);
 }
 
-// --- picking
-// ----------------------------------------------------------------------------------------
+// --- picking ---
+
+void Generator::submit_memory(int stream, Work work, const Access& whole) {
+  order_before(stream, {whole});
+  account({whole});
+  emit(stream, std::move(work));
+  order_->submit_memory(thread_, stream, {whole});
+}
 
 int Generator::pick_stream() {
   std::vector<int> own;

@@ -16,8 +16,7 @@ bool overlap(const Access& a, const Access& b) {
 
 }  // namespace
 
-// --- allocation
-// -------------------------------------------------------------------------------------
+// --- allocation ---
 
 void Generator::allocate() {
   Buffer buffer;
@@ -49,7 +48,7 @@ void Generator::allocate() {
   order_->allocate(index);
   const int stream = pick_stream();
   if (buffer.source == Source::Async) {
-    submit(stream, Allocate{index}, {{Space::Device, index, 0, buffer.bytes, true}});
+    submit_memory(stream, Allocate{index}, {Space::Device, index, 0, buffer.bytes, true});
   } else {
     emit(stream, Allocate{index});
   }
@@ -109,7 +108,7 @@ void Generator::release(int buffer) {
   switch (plan_.buffers[buffer].source) {
     case Source::Async:
       if (random_.percent(75)) {
-        submit(stream, Release{buffer, true}, {all});
+        submit_memory(stream, Release{buffer, true}, all);
         break;
       }
       // The driver need not wait for the users of pool memory before it takes it back.
@@ -127,8 +126,7 @@ void Generator::release(int buffer) {
   owner_.erase(buffer);
 }
 
-// --- sets and copies
-// --------------------------------------------------------------------------------
+// --- sets and copies ---
 
 Set Generator::make_set(const Access& target, bool node) {
   Set set;
@@ -278,8 +276,7 @@ void Generator::copy_rows(int pitched) {
   submit_copy(pick_stream(), copy);
 }
 
-// --- kernels
-// ----------------------------------------------------------------------------------------
+// --- kernels ---
 
 // Few elements whatever the size: a launch costs well under a millisecond on one core.
 void Generator::shape_threads(Launch* launch) {
@@ -413,8 +410,7 @@ void Generator::launch() {
   submit(pick_stream(), *launch, launch->arguments);
 }
 
-// --- the rest
-// ---------------------------------------------------------------------------------------
+// --- the rest ---
 
 void Generator::host_work() {
   const auto host = pick_host();

@@ -37,6 +37,7 @@ class Generator {
   // Emits, keeping Order and the working sets up to date.
   void emit(int stream, Work work);
   void submit(int stream, Work work, const std::vector<Access>& touched);
+  void submit_memory(int stream, Work work, const Access& whole);
   void order_before(int stream, const std::vector<Access>& touched);
   void order_on_host(const std::vector<Access>& touched);
   void account(const std::vector<Access>& touched);

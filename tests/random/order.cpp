@@ -102,7 +102,16 @@ std::vector<int> Order::missing_on_host(int thread, const std::vector<Access>& a
 }
 
 void Order::submit(int thread, int stream, const std::vector<Access>& accesses) {
-  const Clock clock = next_clock(thread, stream);
+  enqueue(stream, next_clock(thread, stream), accesses);
+}
+
+void Order::submit_memory(int thread, int stream, const std::vector<Access>& accesses) {
+  Clock clock = known_[stream];
+  merge(&clock, host_[thread]);
+  enqueue(stream, clock, accesses);
+}
+
+void Order::enqueue(int stream, const Clock& clock, const std::vector<Access>& accesses) {
   known_[stream] = clock;
   const Stamp stamp{stream, ++position_[stream]};
   known_[stream][stream] = stamp.position;

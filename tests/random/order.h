@@ -31,6 +31,9 @@ class Order {
   std::vector<int> missing_on_host(int thread, const std::vector<Access>& accesses) const;
 
   void submit(int thread, int stream, const std::vector<Access>& accesses);
+  // The same for an allocation or a free in stream order: it keeps its place in its own stream, but
+  // nobody promises that it is work which the legacy stream and the blocking ones wait for.
+  void submit_memory(int thread, int stream, const std::vector<Access>& accesses);
   void host_does(const std::vector<Access>& accesses);
   void allocate(int buffer);  // nothing of an earlier life counts
 
@@ -54,6 +57,7 @@ class Order {
 
   template <class Visit>
   void for_regions(const Access& access, Visit&& visit) const;
+  void enqueue(int stream, const Clock& clock, const std::vector<Access>& accesses);
   Clock view(int thread, int stream) const;
   Clock next_clock(int thread, int stream) const;
   std::vector<int> unordered(const Clock& clock, int stream,

@@ -11,8 +11,7 @@
 
 namespace random_program {
 
-// --- things
-// ---------------------------------------------------------------------------------------
+// --- things ---
 
 enum class Source { Plain, Async, Pitch };  // cuMemAlloc, cuMemAllocAsync, cuMemAllocPitch
 
@@ -36,8 +35,7 @@ struct Stream {
   int thread = 0;  // per-thread streams: whose
 };
 
-// --- what one operation touches
-// -------------------------------------------------------------------
+// --- what one operation touches ---
 
 enum class Space { Device, Host };
 
@@ -49,8 +47,7 @@ struct Access {
   bool write = false;
 };
 
-// --- operations
-// -----------------------------------------------------------------------------------
+// --- operations ---
 
 enum class Kernel {
   Fill,

@@ -54,6 +54,7 @@ int main(int argc, char** argv) {
       } catch (const std::exception& error) {
         trial.mismatches.push_back("random: cannot try seed " + std::to_string(first + index) +
                                    ": " + error.what());
+        next = seeds;  // it would be the same for all of them
       }
       const std::lock_guard<std::mutex> lock(mutex);
       ops += trial.operations;

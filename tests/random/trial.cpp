@@ -75,7 +75,8 @@ Command hooked_command(uint64_t seed, const TrialOptions& options, const Measure
   const bool copy_only = random->percent(40);
   const size_t share = turn == 0 ? random->between(20, 50) : random->between(20, 100);
   size_t budget = std::max<size_t>(m.footprint * share / 100, 2 * kGranule);
-  if (copy_only) budget = std::max<size_t>(budget, m.widest + kGranule);
+  // What the driver itself serves counts against it as well.
+  if (copy_only) budget = std::max<size_t>(budget, m.widest + m.small + 2 * kGranule);
   budget = (budget + kGranule - 1) / kGranule * kGranule;
   // Either the user's limit is the smaller one, or the device itself is that small.
   const bool limited = options.gpu == support::Gpu::Installed || random->percent(65);

@@ -53,8 +53,7 @@ CUresult map_memory(void* at, size_t bytes, int fixed, void** out) {
 
 }  // namespace
 
-// --- start
-// ------------------------------------------------------------------------------------------
+// --- start ---
 
 NULL_API cuInit(unsigned) {
   return CUDA_SUCCESS;
@@ -120,8 +119,7 @@ NULL_API cuGetErrorName(CUresult, const char** name) {
   return CUDA_SUCCESS;
 }
 
-// --- kernels
-// ----------------------------------------------------------------------------------------
+// --- kernels ---
 
 NULL_API cuModuleLoadData(CUmodule* module, const void*) {
   *module = fresh<CUmodule>();
@@ -146,8 +144,7 @@ NULL_API cuLaunchKernel(CUfunction, unsigned, unsigned, unsigned, unsigned, unsi
   return CUDA_SUCCESS;
 }
 
-// --- memory
-// -----------------------------------------------------------------------------------------
+// --- memory ---
 
 NULL_API cuMemAlloc_v2(CUdeviceptr* address, size_t bytes) {
   return map_memory(nullptr, bytes, 0, reinterpret_cast<void**>(address));
@@ -205,8 +202,7 @@ NULL_API cuMemcpyAsync(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream)
   return CUDA_SUCCESS;
 }
 
-// --- streams and events
-// -----------------------------------------------------------------------------
+// --- streams and events ---
 
 NULL_API cuStreamCreate(CUstream* stream, unsigned) {
   *stream = fresh<CUstream>();
