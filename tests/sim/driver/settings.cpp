@@ -35,7 +35,7 @@ bool parse(std::string_view text, Syntax syntax, uint64_t* out) {
   for (const Unit& unit : kUnits) {
     if (rest != unit.suffix) continue;
     if (unit.shift != 0 && syntax == Syntax::Number) return false;
-    if (number >> (64 - unit.shift) != 0 && unit.shift != 0) return false;
+    if (unit.shift != 0 && number >> (64 - unit.shift) != 0) return false;
     *out = number << unit.shift;
     return true;
   }
