@@ -38,6 +38,7 @@ CUresult submit_batch(Stream* stream, const std::vector<CopyNode>& nodes) {
   auto lock = Scheduler::get().lock();
   if (const CUresult status = capture_gate(*stream)) return status;
   if (const CUresult status = refuse_capturing(*stream)) return status;
+  make_room(lock, *stream);  // now: nothing may come between the copies and what follows them
   const std::vector<Point> before = order(*stream);
   std::vector<Point> ends;
   for (const CopyNode& node : nodes) {

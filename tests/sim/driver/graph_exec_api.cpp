@@ -225,6 +225,7 @@ CUresult launch(CUgraphExec handle, CUstream stream_handle, bool per_thread) {
     copy->parent = stream->capture_after.front();
     return CUDA_SUCCESS;
   }
+  make_room(lock, *stream);  // now: nothing may come between the nodes and what follows them
   std::vector<Point> start = order(*stream);
   if (exec->last.stamp) start.push_back(exec->last);
   const std::vector<Point> ends = run_graph(lock, *exec, *exec->graph, start);

@@ -75,12 +75,17 @@ std::vector<Point> all_tails(Context* context) {
   return points;
 }
 
+void make_room(Scheduler::Lock& lock, Stream& stream) {
+  if (stream.backlog < kMostPending) return;
+  Scheduler::get().block(lock, [&] { return stream.backlog < kMostPending; });
+}
+
 CUresult append(Scheduler::Lock& lock, Stream& stream, Work work, std::span<const Point> more) {
-  if (stream.backlog >= kMostPending) {
-    Scheduler::get().block(lock, [&] { return stream.backlog < kMostPending; });
-  }
-  std::vector<Point> after = order(stream);
-  after.insert(after.end(), more.begin(), more.end());
+  // Copied first: while the lock is released, `more` may be changed by its owner.
+  std::vector<Point> after(more.begin(), more.end());
+  make_room(lock, stream);
+  const std::vector<Point> own = order(stream);
+  after.insert(after.end(), own.begin(), own.end());
   stream.tail = Scheduler::get().submit(stream.context, stream.context->device,
                                         stream.shared_from_this(), std::move(work), after);
   // A marker may have ended inside submit, before the tail named it.

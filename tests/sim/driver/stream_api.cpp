@@ -63,6 +63,8 @@ static CUresult destroy_stream(CUstream handle) {
   std::erase(own.created, stream);
   // Its work finishes; the legacy stream, for a blocking one, and cuCtxSynchronize still wait for
   // it.
+  constexpr size_t kMostDetached = 1024;
+  if (own.detached.size() >= kMostDetached) std::erase_if(own.detached, Scheduler::done);
   if (stream->tail.stamp) (stream->blocking() ? own.orphans : own.detached).push_back(stream->tail);
   return CUDA_SUCCESS;
 }

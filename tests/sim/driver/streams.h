@@ -73,7 +73,9 @@ Execution& execution(Context* context);
 
 // Everything that the next operation of the stream must follow, implicit barriers included.
 std::vector<Point> order(const Stream& stream);
-// Appends work behind order(stream) and `more`. Waits first while the stream is full.
+// Waits while the stream is full, with the lock released.
+void make_room(Scheduler::Lock& lock, Stream& stream);
+// Appends work behind order(stream) and `more`, when there is room.
 CUresult append(Scheduler::Lock& lock, Stream& stream, Work work, std::span<const Point> more = {});
 std::vector<Point> all_tails(Context* context);
 
