@@ -3,6 +3,7 @@
 #include "tests/sim/driver/context.h"
 
 #include <fmt/format.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <deque>
@@ -82,8 +83,16 @@ Context* find_context(CUcontext handle) {
 }
 
 std::vector<Context*>& context_stack() {
-  // Leaked a thread: thread-local destructors run before those of the application's libraries.
-  static thread_local auto* stack = new std::vector<Context*>;
+  // Not a thread_local object: those of the main thread die before the application's libraries have
+  // made their last calls. A key's destructor does not run there, and late in every other thread.
+  using Stack = std::vector<Context*>;
+  static const pthread_key_t key = [] {
+    pthread_key_t made = 0;
+    pthread_key_create(&made, [](void* stack) { delete static_cast<Stack*>(stack); });
+    return made;
+  }();
+  auto* stack = static_cast<Stack*>(pthread_getspecific(key));
+  if (!stack) pthread_setspecific(key, stack = new Stack);
   return *stack;
 }
 
