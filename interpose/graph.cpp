@@ -11,16 +11,22 @@ using spillway::Manager;
 // Failure leaves no executable to read.
 template <class Submit>
 CUresult instantiate(Manager* manager, CUgraphExec* out, CUgraph graph, Submit&& submit) {
-  const CUresult result = submit();
-  if (result == CUDA_SUCCESS && out != nullptr) manager->graph_instantiated(*out, graph);
-  return result;
+  const auto and_read = [&]() noexcept {
+    const CUresult result = submit();
+    if (result == CUDA_SUCCESS && out != nullptr) manager->graph_instantiated(*out, graph);
+    return result;
+  };
+  return graph != nullptr ? manager->hold_graph(graph, and_read) : submit();
 }
 
 template <class Submit>
 CUresult read_again(Manager* manager, CUgraphExec exec, CUgraph graph, Submit&& submit) {
-  const CUresult result = submit();
-  if (result == CUDA_SUCCESS) manager->graph_instantiated(exec, graph);
-  return result;
+  const auto and_read = [&]() noexcept {
+    const CUresult result = submit();
+    if (result == CUDA_SUCCESS) manager->graph_instantiated(exec, graph);
+    return result;
+  };
+  return graph != nullptr ? manager->hold_graph(graph, and_read) : submit();
 }
 
 template <class Submit>
@@ -53,16 +59,31 @@ CUresult set_memory(Manager* manager, CUgraphExec exec, const Params* params, Su
   if (params != nullptr && !spillway::list_node_memory(*params, accesses)) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
-  const CUresult result = submit();
-  if (result == CUDA_SUCCESS) manager->graph_exec_memory(exec, accesses.span());
-  return result;
+  return manager->hold(accesses.span(), [&]() noexcept {
+    const CUresult result = submit();
+    if (result == CUDA_SUCCESS) manager->graph_exec_memory(exec, accesses.span());
+    return result;
+  });
+}
+
+// A node that is being described: the driver looks at its operands' memory, no more.
+template <class Params, class Submit>
+CUresult describe_memory(Manager* manager, const Params* params, Submit&& submit) {
+  spillway::AccessList accesses;
+  if (params != nullptr && !spillway::list_node_memory(*params, accesses)) {
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  }
+  return manager->hold(accesses.span(), submit);
 }
 
 template <class Submit>
 CUresult set_child(Manager* manager, CUgraphExec exec, CUgraph child, Submit&& submit) {
-  const CUresult result = submit();
-  if (result == CUDA_SUCCESS) manager->graph_exec_child(exec, child);
-  return result;
+  const auto and_read = [&]() noexcept {
+    const CUresult result = submit();
+    if (result == CUDA_SUCCESS) manager->graph_exec_child(exec, child);
+    return result;
+  };
+  return child != nullptr ? manager->hold_graph(child, and_read) : submit();
 }
 
 template <class Submit>
@@ -119,6 +140,29 @@ BODY(cuGraphExecBatchMemOpNodeSetParams,
      (exec, node, params), set_memory(manager, exec, params, submit))
 BODY(cuGraphExecNodeSetParams, (CUgraphExec exec, CUgraphNode node, CUgraphNodeParams* params),
      (exec, node, params), set_node(manager, exec, params, submit))
+
+BODY(cuGraphAddMemcpyNode,
+     (CUgraphNode * out, CUgraph graph, const CUgraphNode* after, size_t count,
+      const CUDA_MEMCPY3D* params, CUcontext context),
+     (out, graph, after, count, params, context), describe_memory(manager, params, submit))
+BODY(cuGraphAddMemsetNode,
+     (CUgraphNode * out, CUgraph graph, const CUgraphNode* after, size_t count,
+      const CUDA_MEMSET_NODE_PARAMS* params, CUcontext context),
+     (out, graph, after, count, params, context), describe_memory(manager, params, submit))
+BODY(cuGraphAddNode,
+     (CUgraphNode * out, CUgraph graph, const CUgraphNode* after, size_t count,
+      CUgraphNodeParams* params),
+     (out, graph, after, count, params), describe_memory(manager, params, submit))
+BODY(cuGraphAddNode_v2,
+     (CUgraphNode * out, CUgraph graph, const CUgraphNode* after, const CUgraphEdgeData* edges,
+      size_t count, CUgraphNodeParams* params),
+     (out, graph, after, edges, count, params), describe_memory(manager, params, submit))
+BODY(cuGraphMemcpyNodeSetParams, (CUgraphNode node, const CUDA_MEMCPY3D* params), (node, params),
+     describe_memory(manager, params, submit))
+BODY(cuGraphMemsetNodeSetParams, (CUgraphNode node, const CUDA_MEMSET_NODE_PARAMS* params),
+     (node, params), describe_memory(manager, params, submit))
+BODY(cuGraphNodeSetParams, (CUgraphNode node, CUgraphNodeParams* params), (node, params),
+     describe_memory(manager, params, submit))
 
 BODY(cuGraphExecDestroy, (CUgraphExec exec), (exec), destroy(manager, exec, submit))
 

@@ -170,6 +170,17 @@ void add(Engine& engine, CUgraphExec exec, const Named& named) {
 
 }  // namespace
 
+CUresult Manager::hold_nodes(CUgraph graph, Submission submit) noexcept {
+  Named named;
+  read_graph(engine_, graph, named);
+  std::vector<Range*> ranges;
+  {
+    Held held(engine_.ledger);
+    ranges = live_ranges(engine_, held, named.still);
+  }
+  return with_fixed(engine_, ranges, submit);
+}
+
 void Manager::graph_instantiated(CUgraphExec exec, CUgraph graph) noexcept {
   Named named;
   read_graph(engine_, graph, named);

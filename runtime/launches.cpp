@@ -28,8 +28,9 @@ void add_live(Engine& engine, const Held& held, std::vector<Range*>& set, CUdevi
 CUresult run(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause, StreamRef ref,
              const Submission& submit) {
   // A recording runs nothing: what the graph touches is read when it is instantiated.
+  // The driver does look at the memory of copies and sets.
   if (fast_path.captures.load(std::memory_order_relaxed) && is_capturing(engine.driver, ref))
-    return submit();
+    return need == Need::Stable ? with_fixed(engine, ranges, submit) : submit();
   if (const CUresult result = acquire(engine, ranges, need, cause); result != CUDA_SUCCESS)
     return result;
   StreamState* stream = engine.completion.resolve(ref, thread_state());
@@ -99,6 +100,15 @@ CUresult Manager::touch_slowly(std::span<const Access> accesses, StreamRef ref,
     for (const Access& access : accesses) add_live(engine_, held, ranges, access.address);
   }
   return run(engine_, ranges, Need::Stable, Cause::Launch, ref, submit);
+}
+
+CUresult Manager::hold_slowly(std::span<const Access> accesses, Submission submit) noexcept {
+  std::vector<Range*> ranges;
+  {
+    Held held(engine_.ledger);
+    for (const Access& access : accesses) add_live(engine_, held, ranges, access.address);
+  }
+  return with_fixed(engine_, ranges, submit);
 }
 
 CUresult Manager::launch_graph(CUgraphExec exec, StreamRef ref, Submission submit) noexcept {

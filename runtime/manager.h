@@ -69,6 +69,14 @@ class Manager {
   // bytes in place. CUDA_SUCCESS also when it is not ours; OUT_OF_MEMORY when it cannot be fetched.
   CUresult pin(CUdeviceptr address, PinReason reason) noexcept;
 
+  // The driver looks at the memory of these operands while `submit` makes or changes a graph node:
+  // for the length of the call they are on the device. OUT_OF_MEMORY when they cannot be anywhere.
+  template <class Submit>
+  CUresult hold(std::span<const Access> accesses, Submit&& submit) noexcept;
+  // The same for everything that the copy, set and memory-operation nodes of a graph name.
+  template <class Submit>
+  CUresult hold_graph(CUgraph graph, Submit&& submit) noexcept;
+
   // --- graphs -----------------------------------------------------------------------------------
   // After a successful instantiate (any form) or whole-graph update: reads the graph's nodes.
   void graph_instantiated(CUgraphExec exec, CUgraph graph) noexcept;
@@ -114,6 +122,8 @@ class Manager {
   CUresult launch_anything(StreamRef stream, Submission submit) noexcept;
   CUresult touch_slowly(std::span<const Access> accesses, StreamRef stream,
                         Submission submit) noexcept;
+  CUresult hold_slowly(std::span<const Access> accesses, Submission submit) noexcept;
+  CUresult hold_nodes(CUgraph graph, Submission submit) noexcept;
   void capture_begins(StreamRef stream) noexcept;
   CUresult launch_graph(CUgraphExec exec, StreamRef stream, Submission submit) noexcept;
 

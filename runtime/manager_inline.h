@@ -13,7 +13,7 @@ class Submission {
  public:
   template <class Submit>
   explicit Submission(Submit& submit)
-      : object_(&submit),
+      : object_(const_cast<void*>(static_cast<const void*>(&submit))),
         call_([](void* object) -> CUresult { return (*static_cast<Submit*>(object))(); }) {}
   CUresult operator()() const { return call_(object_); }
 
@@ -74,6 +74,18 @@ CUresult Manager::touch(std::span<const Access> accesses, StreamRef ref, Submit&
   for (const Access& access : accesses)
     if (serves(access.address)) return touch_slowly(accesses, ref, Submission(submit));
   return submit();
+}
+
+template <class Submit>
+CUresult Manager::hold(std::span<const Access> accesses, Submit&& submit) noexcept {
+  for (const Access& access : accesses)
+    if (serves(access.address)) return hold_slowly(accesses, Submission(submit));
+  return submit();
+}
+
+template <class Submit>
+CUresult Manager::hold_graph(CUgraph graph, Submit&& submit) noexcept {
+  return hold_nodes(graph, Submission(submit));
 }
 
 template <class Submit>

@@ -3,7 +3,6 @@
 
 #include <set>
 
-#include "runtime/capture.h"
 #include "runtime/context_scope.h"
 #include "runtime/errors.h"
 #include "runtime/ledger.h"
@@ -130,7 +129,6 @@ bool Mover::settle_on_host(Piece& piece) noexcept {
 }
 
 uint64_t Mover::evict(std::span<Piece* const> pieces, Cause cause) noexcept {
-  RelaxedCapture relaxed(engine_.driver);
   std::vector<Piece*> leaving;
   std::set<Lanes*> used;
   uint64_t freed = 0;
@@ -173,7 +171,6 @@ uint64_t Mover::evict(std::span<Piece* const> pieces, Cause cause) noexcept {
 
 bool Mover::fetch(Piece& piece, std::vector<Chunk>& chunks, Cause cause) noexcept {
   const Driver& driver = engine_.driver;
-  RelaxedCapture relaxed(driver);
   ContextScope scope(driver, piece.range->context);
   const auto abort = [&](const char* what, CUresult result) {
     log(result == CUDA_ERROR_NOT_READY ? LogLevel::Debug : LogLevel::Warn,
@@ -222,7 +219,6 @@ bool Mover::fetch(Piece& piece, std::vector<Chunk>& chunks, Cause cause) noexcep
 }
 
 bool Mover::back(Piece& piece, std::vector<Chunk>& chunks) noexcept {
-  RelaxedCapture relaxed(engine_.driver);
   const CUresult result = map(piece, chunks);
   if (result != CUDA_SUCCESS) {
     log(LogLevel::Warn, "mapping {} MiB for a new allocation failed: {}", piece.bytes >> 20,
@@ -238,7 +234,6 @@ bool Mover::back(Piece& piece, std::vector<Chunk>& chunks) noexcept {
 bool Mover::back_on_host(Piece& piece) noexcept {
   if (!device_.backups.in_place() || !device_.backups.take(piece.bytes, &piece.backups))
     return false;
-  RelaxedCapture relaxed(engine_.driver);
   if (map(piece, piece.backups) != CUDA_SUCCESS) {
     device_.backups.give(piece.backups);
     return false;
@@ -248,7 +243,6 @@ bool Mover::back_on_host(Piece& piece) noexcept {
 }
 
 void Mover::drop(Range& range) noexcept {
-  RelaxedCapture relaxed(engine_.driver);
   for (Piece& piece : range.pieces) {
     if (piece.residency == Residency::Unbacked) continue;
     const bool device = piece.residency == Residency::Device;

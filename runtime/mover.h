@@ -6,8 +6,8 @@
 // kills the context. So: a piece that moves is Evicting or Fetching, no launch is submitted that
 // names it, and it is unmapped only after the host has seen the end of every use.
 //
-// All functions need the device's token and a current context of the device; none may be called
-// with the ledger held.
+// All functions need the device's token (which relaxes captures) and a current context of the
+// device; none may be called with the ledger held.
 #pragma once
 
 #include <span>

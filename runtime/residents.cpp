@@ -2,9 +2,11 @@
 #include "runtime/residents.h"
 
 #include <algorithm>
+#include <chrono>
 #include <set>
 #include <unordered_map>
 
+#include "runtime/capture.h"
 #include "runtime/ledger.h"
 #include "runtime/log.h"
 #include "runtime/mover.h"
@@ -13,11 +15,14 @@ namespace spillway {
 
 namespace {
 
+constexpr std::chrono::seconds kPatience{2};
+
 // The device's token for the length of a scope. Waits for it; the ledger is released meanwhile.
+// What is done with it must not disturb a capture that this thread has in progress.
 class Token {
  public:
   Token(Engine& engine, Device& device, Held& held)
-      : engine_(engine), device_(device), held_(held) {
+      : engine_(engine), device_(device), held_(held), relaxed_(engine.driver) {
     engine_.changed.wait(held_, [&] { return !device_.moving; });
     device_.moving = true;
   }
@@ -33,6 +38,7 @@ class Token {
   Engine& engine_;
   Device& device_;
   Held& held_;
+  RelaxedCapture relaxed_;
 };
 
 class Unlocked {
@@ -64,7 +70,7 @@ class Room {
       if (taken) return true;
       const uint64_t held = device_.chunks.held(), budget = device_.budget();
       const uint64_t room = device_.chunks.idle() + (budget > held ? budget - held : 0);
-      if (!free_some(wanted > room ? wanted - room : 1)) return false;
+      if (!free_some(wanted > room ? wanted - room : 1) && !wait_for_pins()) return false;
     }
   }
 
@@ -74,6 +80,24 @@ class Room {
   }
 
  private:
+  // Copy-only, there is nothing but the device: what another thread has pinned for the length of
+  // its submission may leave in a moment. In place, nobody need wait. The limit is for a submission
+  // that waits, in the end, for this thread.
+  bool wait_for_pins() {
+    if (device_.backups.in_place()) return false;
+    const auto pinned = [&](const Range* range) {
+      return has_bytes(*range) && range->device == device_.ordinal && range->pins &&
+             !range->still && !range->graph_stills &&
+             std::ranges::find(keep_, range) == keep_.end();
+    };
+    std::vector<Range*> waited;
+    for (Range* range : engine_.ranges)
+      if (pinned(range)) waited.push_back(range);
+    return !waited.empty() && engine_.changed.wait_for(held_, kPatience, [&] {
+      return std::ranges::any_of(waited, [&](const Range* range) { return !pinned(range); });
+    });
+  }
+
   // Freed ranges go first: nobody will miss their bytes.
   bool drop_cached(uint64_t bytes, bool wait) {
     uint64_t freed = 0;
@@ -255,6 +279,16 @@ CUresult acquire(Engine& engine, std::vector<Range*>& ranges, Need need, Cause c
   }
   for (Range* range : ranges) range->pins++;
   return CUDA_SUCCESS;
+}
+
+CUresult with_fixed(Engine& engine, std::vector<Range*>& ranges,
+                    const Submission& submit) noexcept {
+  CUresult result = acquire(engine, ranges, Need::Fixed, Cause::Pin);
+  if (result != CUDA_SUCCESS) result = acquire(engine, ranges, Need::Stable, Cause::Pin);
+  if (result != CUDA_SUCCESS) return result;
+  result = submit();
+  unpin(engine, ranges);
+  return result;
 }
 
 void unpin(Engine& engine, std::span<Range* const> ranges) noexcept {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runtime/engine.h"
+#include "runtime/manager.h"
 
 namespace spillway {
 
@@ -21,6 +22,9 @@ enum class Need {
 // then. The ranges may have died in the meantime; what is not live is left out (removed from the
 // set).
 CUresult acquire(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause) noexcept;
+// Runs `submit` with the ranges on the device, as far as that can be; where they only stay usable
+// on the host, it runs all the same. OUT_OF_MEMORY: they are not usable at all.
+CUresult with_fixed(Engine& engine, std::vector<Range*>& ranges, const Submission& submit) noexcept;
 void unpin(Engine& engine, std::span<Range* const> ranges) noexcept;
 
 // Puts memory behind the pieces of a new range, on the device if it can be had, and makes it Live.

@@ -44,6 +44,14 @@ void end_capture(Capture& capture) {
   std::erase_if(captures(), [&](const auto& other) { return other.get() == &capture; });
 }
 
+bool captured_implicitly(const Stream& stream) {
+  if (stream.kind != Stream::Kind::Legacy) return false;
+  for (const auto& capture : captures())
+    for (const StreamPtr& member : capture->members)
+      if (member->context == stream.context && member->blocking()) return true;
+  return false;
+}
+
 CUresult capture_gate(Stream& stream) {
   if (stream.capture && stream.capture->invalidated) return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
   if (stream.kind != Stream::Kind::Legacy) return CUDA_SUCCESS;

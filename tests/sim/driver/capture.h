@@ -33,6 +33,10 @@ struct Capture {
 std::vector<std::shared_ptr<Capture>>& captures();  // those under way
 void end_capture(Capture& capture);                 // its streams are ordinary again
 
+// The legacy stream while a blocking stream of its context captures: asking for its status answers
+// CUDA_ERROR_STREAM_CAPTURE_IMPLICIT and leaves the capture valid (cuda.h, cuStreamIsCapturing).
+bool captured_implicitly(const Stream& stream);
+
 // What a call that works in `stream` meets: SUCCESS (record or run it), STREAM_CAPTURE_INVALIDATED,
 // or STREAM_CAPTURE_IMPLICIT when the legacy stream would depend on a capture.
 CUresult capture_gate(Stream& stream);

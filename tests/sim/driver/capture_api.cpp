@@ -109,9 +109,7 @@ CUresult info(CUstream handle, bool per_thread, CUstreamCaptureStatus* status, c
   Stream* stream = nullptr;
   if (const CUresult found = find_stream(handle, per_thread, &stream)) return found;
   const auto lock = Scheduler::get().lock();
-  if (const CUresult gate = capture_gate(*stream); gate == CUDA_ERROR_STREAM_CAPTURE_IMPLICIT) {
-    return gate;
-  }
+  if (captured_implicitly(*stream)) return CUDA_ERROR_STREAM_CAPTURE_IMPLICIT;
   *status = status_of(*stream);
   if (*status != CU_STREAM_CAPTURE_STATUS_ACTIVE) return CUDA_SUCCESS;
   stream->capture_handles.clear();
