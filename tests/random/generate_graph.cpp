@@ -16,13 +16,15 @@ std::vector<Access> of_nodes(const std::vector<Node>& nodes) {
 
 }  // namespace
 
+bool overlap(const Access& a, const Access& b) {
+  return a.space == b.space && a.index == b.index && a.offset < b.offset + b.bytes &&
+         b.offset < a.offset + a.bytes;
+}
+
 bool conflict(const std::vector<Access>& a, const std::vector<Access>& b) {
   for (const Access& one : a) {
     for (const Access& two : b) {
-      if (one.space == two.space && one.index == two.index && (one.write || two.write) &&
-          one.offset < two.offset + two.bytes && two.offset < one.offset + one.bytes) {
-        return true;
-      }
+      if ((one.write || two.write) && overlap(one, two)) return true;
     }
   }
   return false;

@@ -14,6 +14,7 @@
 namespace random_program {
 
 constexpr size_t kMiB = size_t{1} << 20;
+constexpr size_t kWord = 4;
 constexpr size_t kServed = 2 * kMiB;  // the library's default threshold, and its granule
 
 class Generator {
@@ -53,7 +54,7 @@ class Generator {
   int event_covering(int stream);
   Access part_of(int buffer, size_t unit, bool write);
 
-  // generate_operations.cpp
+  // generate_operations.cpp and generate_launch.cpp
   void allocate();
   void initialise(int buffer);
   void release();
@@ -106,6 +107,7 @@ class Generator {
 
 // Whether every two nodes that touch the same bytes, one writing, are ordered by `after`.
 bool well_ordered(const std::vector<Node>& nodes);
+bool overlap(const Access& a, const Access& b);
 bool conflict(const std::vector<Access>& a, const std::vector<Access>& b);
 
 }  // namespace random_program

@@ -40,5 +40,4 @@ class TemporaryFile {
   std::string path_;
 };
 
-
 }  // namespace support
