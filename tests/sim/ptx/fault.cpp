@@ -2,6 +2,8 @@
 // The guarded call: a signal handler that jumps out of device work, and of nothing else.
 #include "tests/sim/ptx/fault.h"
 
+#include <ucontext.h>
+
 #include <csetjmp>
 #include <csignal>
 #include <mutex>
@@ -21,6 +23,9 @@ struct sigaction before_segv, before_bus;
 void on_fault(int signal, siginfo_t* info, void* context) {
   if (Guard* guard = armed) {
     guard->address = reinterpret_cast<uint64_t>(info->si_addr);
+    // Saving the mask in each sigsetjmp would cost a system call; the kernel has it here. (Under
+    // the thread sanitizer the handler runs with every signal blocked.)
+    pthread_sigmask(SIG_SETMASK, &static_cast<ucontext_t*>(context)->uc_sigmask, nullptr);
     siglongjmp(guard->leave, 1);
   }
   const struct sigaction& before = signal == SIGSEGV ? before_segv : before_bus;
@@ -50,7 +55,6 @@ bool run_guarded(void (*body)(void*), void* argument, uint64_t* address) {
   std::call_once(once, install);
   Guard guard;
   Guard* const outer = armed;
-  // The signal mask is not saved: SA_NODEFER leaves it as it was.
   if (sigsetjmp(guard.leave, 0) == 0) {
     armed = &guard;
     body(argument);

@@ -64,8 +64,6 @@ struct alignas(16) Inst {
   int64_t imm = 0;               // address displacement, label, table index: by Op
   std::array<uint32_t, kMaxOperands> r{kNoOperand, kNoOperand, kNoOperand, kNoOperand, kNoOperand,
                                        kNoOperand, kNoOperand, kNoOperand, kNoOperand, kNoOperand};
-  uint8_t defs = 0;  // r[0, defs) are written
-  uint8_t uses = 0;  // r[defs, defs + uses) are read
   Op op = Op::Nop;
   Type type = Type::B32;
   Type from = Type::B32;  // Cvt source; Mad and Dp second type
@@ -113,7 +111,6 @@ struct Code {
   std::vector<std::byte> constants;
   size_t local_bytes = 0;  // per thread: .local and .param of all scopes
   bool recursive = false;
-  size_t stack_bytes = 0;                     // local_bytes with everything it can call
   std::vector<uint32_t> param_at, return_at;  // offsets of the formals in the local area
   std::vector<uint32_t> param_size, return_size;
   std::string refused;  // not empty: cannot run, and why

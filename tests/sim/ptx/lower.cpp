@@ -262,7 +262,6 @@ void Lower::lower_one(const Statement& s) {
 void Lower::statement(const Statement& s) {
   if (s.label >= 0) return here(s.label);
   now_ = &s;
-  const size_t start = code_.insts.size();
   int skip = -1;
   if (s.guard >= 0 && s.opcode[0] != "bra") {
     skip = fresh_label();
@@ -291,7 +290,6 @@ void Lower::statement(const Statement& s) {
                                   refused.what());
   }
   if (skip >= 0) here(skip);
-  (void)start;
 }
 
 // Registers first, then predicates, then the constants, which are copied into each new frame.

@@ -37,7 +37,7 @@ class Lower {
   Round take_round(bool integer);
   void take_memory_order(bool* fence_needed);
   Space take_space();
-  std::optional<Compare> take_compare(bool is_unsigned);
+  std::optional<Compare> take_compare();
   Bool take_bool();
   unsigned take_vector();
   AtomOp take_atom_op();
@@ -86,7 +86,6 @@ class Lower {
   void selp();
   void slct();
   void cvt();
-  void convert_pack();
   // lower_memory.cpp
   void ld();
   void st();

@@ -337,7 +337,7 @@ void Lower::testp() {
   in.r[1] = a;
 }
 
-std::optional<Compare> Lower::take_compare(bool) {
+std::optional<Compare> Lower::take_compare() {
   static constexpr std::pair<std::string_view, Compare> kTests[] = {
       {"eq", Compare::Eq},   {"ne", Compare::Ne},   {"lt", Compare::Lt},   {"le", Compare::Le},
       {"gt", Compare::Gt},   {"ge", Compare::Ge},   {"lo", Compare::Lt},   {"ls", Compare::Le},
@@ -351,7 +351,7 @@ std::optional<Compare> Lower::take_compare(bool) {
 }
 
 void Lower::setp() {
-  const auto test = take_compare(false);
+  const auto test = take_compare();
   if (!test) throw Invalid("no comparison");
   const Bool combine = take_bool();
   const bool ftz = take("ftz");
@@ -376,7 +376,7 @@ void Lower::setp() {
 }
 
 void Lower::set() {
-  const auto test = take_compare(false);
+  const auto test = take_compare();
   if (!test) throw Invalid("no comparison");
   const Bool combine = take_bool();
   const bool ftz = take("ftz");
@@ -432,11 +432,7 @@ void Lower::cvt() {
   }
   const Round round = take_round(integral);
   const bool ftz = take("ftz"), sat = take("sat"), relu = take("relu"), finite = take("satfinite");
-  if (take("pack")) return convert_pack();
   const Type to = type(), from = type();
-  if (to == Type::F16x2 && from == Type::F32) {
-    // Both operands are floats: the first goes to the upper half.
-  }
   const bool pair = from == Type::F32 && now_->operands.size() == 3;
   Inst in;
   if (pair) {
@@ -463,10 +459,6 @@ void Lower::cvt() {
   in.flag = relu;
   in.flag2 = finite;
   code_.insts.back() = in;
-}
-
-void Lower::convert_pack() {
-  throw Refused("cvt.pack");
 }
 
 }  // namespace sim::ptx

@@ -185,7 +185,7 @@ inline void resolve(Warp& w, const Inst* in, uint32_t operand, unsigned bytes, A
   }
 }
 
-inline bool counts_as_global(const Access&, const Inst* in) {
+inline bool counts_as_global(const Inst* in) {
   return in->space == Space::Global || in->space == Space::Generic;
 }
 

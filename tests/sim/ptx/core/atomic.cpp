@@ -89,7 +89,7 @@ struct HalfPair {
 };
 
 inline void count(Warp& w, const Inst* in, unsigned size) {
-  if (in->space != Space::Global && in->space != Space::Generic) return;
+  if (!counts_as_global(in)) return;
   const unsigned n = size * in->vec * unsigned(std::popcount(w.mask));
   w.bytes_loaded += n;
   w.bytes_stored += n;

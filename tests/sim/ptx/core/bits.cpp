@@ -64,8 +64,7 @@ struct Bfe {
 };
 template <class T>
 struct Bfi {
-  static T of(const Inst& in, T a, T b, const uint32_t position, uint32_t count) {
-    (void)in;
+  static T of(T a, T b, uint32_t position, uint32_t count) {
     constexpr unsigned size = sizeof(T) * 8;
     unsigned at = position & 0xff, length = count & 0xff;
     if (at >= size || length == 0) return b;
@@ -164,7 +163,7 @@ const Inst* bfi(Warp& w, const Inst* in) {
   const T *a = lanes<T>(w, in->r[1]), *b = lanes<T>(w, in->r[2]);
   const uint32_t *c = lanes<uint32_t>(w, in->r[3]), *n = lanes<uint32_t>(w, in->r[4]);
   T* d = lanes<T>(w, in->r[0]);
-  SIM_ACTIVE(w.mask) d[i] = Bfi<T>::of(*in, a[i], b[i], c[i], n[i]);
+  SIM_ACTIVE(w.mask) d[i] = Bfi<T>::of(a[i], b[i], c[i], n[i]);
   return in + 1;
 }
 

@@ -104,11 +104,6 @@ inline double to_double(V x, Round round) {
   return f;
 }
 
-template <class S>
-inline double widen(S v) {
-  return double(v);
-}
-
 template <class D, class S>
 struct Convert {
   using V = typename As<S>::Value;

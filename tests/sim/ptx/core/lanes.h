@@ -118,6 +118,5 @@ Handler select_convert(const Inst& in);
 Handler select_memory(const Inst& in);
 Handler select_atomic(const Inst& in);
 Handler select_lanes(const Inst& in);
-Handler select_matrix(const Inst& in);
 
 }  // namespace sim::ptx::SIM_PTX_CORE
