@@ -47,3 +47,35 @@ CUresult unload(spillway::Manager* manager, Submit&& submit) {
 
 BODY(cuModuleUnload, (CUmodule module), (module), unload(manager, submit))
 BODY(cuLibraryUnload, (CUlibrary library), (library), unload(manager, submit))
+
+// The driver allocates for what it loads.
+BODY(cuModuleLoad, (CUmodule * module, const char* file), (module, file),
+     manager->with_relief(submit))
+BODY(cuModuleLoadData, (CUmodule * module, const void* image), (module, image),
+     manager->with_relief(submit))
+BODY(cuModuleLoadDataEx,
+     (CUmodule * module, const void* image, unsigned count, CUjit_option* options, void** values),
+     (module, image, count, options, values), manager->with_relief(submit))
+BODY(cuModuleLoadFatBinary, (CUmodule * module, const void* image), (module, image),
+     manager->with_relief(submit))
+BODY(cuLibraryLoadData,
+     (CUlibrary * library, const void* code, CUjit_option* jit, void** jit_values,
+      unsigned jit_count, CUlibraryOption* options, void** values, unsigned count),
+     (library, code, jit, jit_values, jit_count, options, values, count),
+     manager->with_relief(submit))
+BODY(cuLibraryLoadFromFile,
+     (CUlibrary * library, const char* file, CUjit_option* jit, void** jit_values,
+      unsigned jit_count, CUlibraryOption* options, void** values, unsigned count),
+     (library, file, jit, jit_values, jit_count, options, values, count),
+     manager->with_relief(submit))
+BODY(cuKernelGetFunction, (CUfunction * function, CUkernel kernel), (function, kernel),
+     manager->with_relief(submit))
+BODY(cuModuleGetFunction, (CUfunction * function, CUmodule module, const char* name),
+     (function, module, name), manager->with_relief(submit))
+BODY(cuArrayCreate_v2, (CUarray * array, const CUDA_ARRAY_DESCRIPTOR* shape), (array, shape),
+     manager->with_relief(submit))
+BODY(cuArray3DCreate_v2, (CUarray * array, const CUDA_ARRAY3D_DESCRIPTOR* shape), (array, shape),
+     manager->with_relief(submit))
+BODY(cuMipmappedArrayCreate,
+     (CUmipmappedArray * array, const CUDA_ARRAY3D_DESCRIPTOR* shape, unsigned levels),
+     (array, shape, levels), manager->with_relief(submit))

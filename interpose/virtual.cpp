@@ -10,7 +10,7 @@ using spillway::Manager;
 template <class Submit>
 CUresult create(Manager* manager, CUmemGenericAllocationHandle* handle, size_t bytes,
                 const CUmemAllocationProp* properties, Submit&& submit) {
-  const CUresult result = submit();
+  const CUresult result = manager->with_relief(submit);
   if (result == CUDA_SUCCESS) manager->application_created(*handle, bytes, *properties);
   return result;
 }

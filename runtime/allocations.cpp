@@ -87,9 +87,12 @@ CUresult serve(Engine& engine, Device& device, CUdeviceptr* out, uint64_t bytes,
   engine.driver.cuCtxGetCurrent(&context);
   Held held(engine.ledger);
   const uint64_t extent = round_up(bytes, kGranule);
-  const uint64_t most = device.limit + engine.host_limit;
+  // Copy-only, a full device can trade pieces with a full host only through a spare place.
+  const uint64_t spare = device.backups.in_place() ? 0 : device.piece_bytes;
+  const uint64_t most = device.limit + engine.host_limit - std::min(engine.host_limit, spare);
   if (extent < bytes || device.live_bytes > most || extent > most - device.live_bytes) {
     engine.counters.refused++;
+    say_exhausted(engine, device, "an allocation", bytes);
     return CUDA_ERROR_OUT_OF_MEMORY;  // it could never be backed, wherever everything else went
   }
   Range* range = reuse(engine, held, device, bytes, ordered);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/backups.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -72,6 +74,19 @@ bool BackupPool::create_mapped(uint64_t bytes, Backup* out) noexcept {
   return false;
 }
 
+// Ours, and registered: what cuMemHostAlloc gives dies with the context that was current, and bytes
+// of other contexts may be in it. A registration that ends so leaves the memory, and slower copies.
+bool BackupPool::create_pinned(uint64_t bytes, Backup* out) noexcept {
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return false;
+  if (driver_.cuMemHostRegister_v2(memory, bytes, CU_MEMHOSTREGISTER_PORTABLE) != CUDA_SUCCESS) {
+    munmap(memory, bytes);
+    return false;
+  }
+  *out = {0, reinterpret_cast<CUdeviceptr>(memory), bytes};
+  return true;
+}
+
 bool BackupPool::create(uint64_t bytes, Backup* out) noexcept {
   uint64_t held = held_.load();
   do {
@@ -81,9 +96,7 @@ bool BackupPool::create(uint64_t bytes, Backup* out) noexcept {
   if (in_place_) {
     done = create_mapped(bytes, out);
   } else {
-    void* memory = nullptr;
-    done = driver_.cuMemHostAlloc(&memory, bytes, CU_MEMHOSTALLOC_PORTABLE) == CUDA_SUCCESS;
-    if (done) *out = {0, reinterpret_cast<CUdeviceptr>(memory), bytes};
+    done = create_pinned(bytes, out);
   }
   if (!done) {
     held_ -= bytes;
@@ -103,7 +116,8 @@ void BackupPool::release(const Backup& backup) noexcept {
     driver_.cuMemAddressFree(backup.address, backup.bytes);
     driver_.cuMemRelease(backup.handle);
   } else {
-    driver_.cuMemFreeHost(reinterpret_cast<void*>(backup.address));
+    driver_.cuMemHostUnregister(reinterpret_cast<void*>(backup.address));
+    munmap(reinterpret_cast<void*>(backup.address), backup.bytes);
   }
   held_ -= backup.bytes;
 }

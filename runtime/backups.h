@@ -35,6 +35,7 @@ class BackupPool {
  private:
   bool create(uint64_t bytes, Backup* out) noexcept;
   bool reachable(const Backup& backup, CUdeviceptr scratch, CUstream stream) noexcept;
+  bool create_pinned(uint64_t bytes, Backup* out) noexcept;
   bool create_mapped(uint64_t bytes, Backup* out) noexcept;
   void trim(uint64_t bytes) noexcept;
   void release(const Backup& backup) noexcept;

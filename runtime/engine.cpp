@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "runtime/bytes.h"
 #include "runtime/capture.h"
 #include "runtime/errors.h"
 #include "runtime/log.h"
@@ -97,13 +98,9 @@ Device* Engine::device() {
           ordinal);
   }
   if (config.banner)
-    log_line(LogLevel::Off,
-             fmt::format("active: {}, budget {:.1f} of {:.1f} GiB, host {:.1f} GiB, "
-                         "in place {}",
-                         config.policy.entry->name, static_cast<double>(fresh->limit) / (1 << 30),
-                         static_cast<double>(total) / (1 << 30),
-                         static_cast<double>(host_limit) / (1 << 30),
-                         fresh->backups.in_place() ? "yes" : "no"));
+    log(LogLevel::Off, "active: {}, budget {} of {}, host {}, in place {}",
+        config.policy.entry->name, format_bytes(fresh->limit), format_bytes(total),
+        format_bytes(host_limit), fresh->backups.in_place() ? "yes" : "no");
   Device* expected = nullptr;
   if (devices_[ordinal].compare_exchange_strong(expected, fresh.get()))
     return fresh.release();  // leaked on purpose

@@ -60,6 +60,11 @@ std::vector<Range*> all_live(Engine& engine) {
 
 }  // namespace
 
+bool Manager::relieve_device() noexcept {
+  Device* device = engine_.device();
+  return device && relieve(engine_, *device, kRelief);
+}
+
 void Manager::capture_begins(StreamRef ref) noexcept {
   if (StreamState* stream = engine_.completion.resolve(ref, thread_state()))
     engine_.completion.leave_marker(*stream);

@@ -55,6 +55,7 @@ constexpr Prefix prefix_of(LogLevel level) {
     case LogLevel::Error:
       return {spdlog::level::err, "spillway: error: "};
     case LogLevel::Off:
+      return {spdlog::level::critical, "spillway: "};
       break;
   }
   return {spdlog::level::off, ""};
@@ -109,7 +110,7 @@ void log_configure(LogLevel level, std::string_view file) noexcept {
 }
 
 bool log_enabled(LogLevel level) noexcept {
-  return level >= threshold && level != LogLevel::Off;
+  return level >= threshold;
 }
 
 void log_line(LogLevel level, std::string_view text) noexcept {

@@ -9,6 +9,7 @@
 
 namespace spillway {
 
+// As the level of a line, Off is what the user asked for by name: printed at every threshold.
 enum class LogLevel { Trace, Debug, Info, Warn, Error, Off };
 
 // Sets the threshold and where lines go ("" = stderr). Before it, warnings and errors go to stderr.

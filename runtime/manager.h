@@ -42,6 +42,15 @@ class Manager {
   CUresult release(CUdeviceptr address) noexcept;
   CUresult release_async(CUdeviceptr address, StreamRef stream) noexcept;
 
+  // A call that makes the driver allocate for itself (a module, an array, the application's own
+  // handles): where it has no memory, some of ours is given back and it is called again.
+  template <class Submit>
+  CUresult with_relief(Submit&& submit) noexcept {
+    CUresult result = submit();
+    while (result == CUDA_ERROR_OUT_OF_MEMORY && relieve_device()) result = submit();
+    return result;
+  }
+
   // --- use --------------------------------------------------------------------------------------
   // A kernel launch: makes what its arguments name usable, submits, and remembers the use.
   template <class Submit>
@@ -124,6 +133,8 @@ class Manager {
                         Submission submit) noexcept;
   CUresult hold_slowly(std::span<const Access> accesses, Submission submit) noexcept;
   CUresult hold_nodes(CUgraph graph, Submission submit) noexcept;
+  CUdeviceptr as_seen_from_outside(CUdeviceptr address) const noexcept;
+  bool relieve_device() noexcept;
   void capture_begins(StreamRef stream) noexcept;
   CUresult launch_graph(CUgraphExec exec, StreamRef stream, Submission submit) noexcept;
 

@@ -86,7 +86,8 @@ CUresult answer(void* data, CUpointer_attribute attribute, CUdeviceptr address, 
     case CU_POINTER_ATTRIBUTE_P2P_TOKENS:
       return CUDA_ERROR_INVALID_VALUE;
     default:
-      return CUDA_ERROR_NOT_SUPPORTED;  // newer than the headers of this build
+      return CUDA_ERROR_NOT_SUPPORTED;  // no such attribute, or newer than the headers of this
+                                        // build
   }
 }
 
@@ -127,7 +128,7 @@ CUresult Manager::total_memory(size_t* bytes, CUdevice ordinal) noexcept {
 CUresult Manager::address_range(CUdeviceptr* base, size_t* size, CUdeviceptr address) noexcept {
   Answer it;
   if (!look_up(engine_, address, &it))
-    return engine_.driver.cuMemGetAddressRange_v2(base, size, address);
+    return engine_.driver.cuMemGetAddressRange_v2(base, size, as_seen_from_outside(address));
   if (base) *base = it.base;
   if (size) *size = it.bytes;
   return CUDA_SUCCESS;
@@ -137,15 +138,17 @@ CUresult Manager::pointer_attribute(void* data, CUpointer_attribute attribute,
                                     CUdeviceptr address) noexcept {
   Answer it;
   if (!data || !look_up(engine_, address, &it))
-    return engine_.driver.cuPointerGetAttribute(data, attribute, address);
-  return answer(data, attribute, address, it);
+    return engine_.driver.cuPointerGetAttribute(data, attribute, as_seen_from_outside(address));
+  const CUresult result = answer(data, attribute, address, it);
+  return result == CUDA_ERROR_NOT_SUPPORTED ? CUDA_ERROR_INVALID_VALUE : result;
 }
 
 CUresult Manager::pointer_attributes(unsigned count, CUpointer_attribute* attributes, void** data,
                                      CUdeviceptr address) noexcept {
   Answer it;
-  if (!attributes || !data || !look_up(engine_, address, &it))
-    return engine_.driver.cuPointerGetAttributes(count, attributes, data, address);
+  if (!count || !attributes || !data || !look_up(engine_, address, &it))
+    return engine_.driver.cuPointerGetAttributes(count, attributes, data,
+                                                 as_seen_from_outside(address));
   for (unsigned i = 0; i < count; i++) {
     if (!data[i]) return CUDA_ERROR_INVALID_VALUE;
     const CUresult result = answer(data[i], attributes[i], address, it);
@@ -153,9 +156,15 @@ CUresult Manager::pointer_attributes(unsigned count, CUpointer_attribute* attrib
     if (result == CUDA_ERROR_INVALID_VALUE)
       std::memset(data[i], 0, value_size(attributes[i]));
     else if (result != CUDA_SUCCESS)
-      return result;
+      return CUDA_ERROR_INVALID_VALUE;
   }
   return CUDA_SUCCESS;
+}
+
+// An address of ours at which nothing lives is nobody's: the driver, which may still have memory
+// mapped there, is asked about one that it cannot know.
+CUdeviceptr Manager::as_seen_from_outside(CUdeviceptr address) const noexcept {
+  return engine_.arena.contains(address) ? 1 : address;
 }
 
 }  // namespace spillway

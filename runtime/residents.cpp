@@ -214,7 +214,14 @@ bool bring(Engine& engine, Device& device, Held& held, std::span<Range* const> r
   return complete;
 }
 
-void say_exhausted(Engine& engine, Device& device, const char* what, uint64_t bytes) {
+bool satisfied(const Range& range, Need need) {
+  if (in_transit(range)) return false;
+  return need == Need::Stable ? usable(range) : on_device(range);
+}
+
+}  // namespace
+
+void say_exhausted(Engine& engine, Device& device, const char* what, uint64_t bytes) noexcept {
   if (engine.said_exhausted) return;
   engine.said_exhausted = true;
   log(LogLevel::Warn,
@@ -226,13 +233,6 @@ void say_exhausted(Engine& engine, Device& device, const char* what, uint64_t by
       device.external.load() >> 20, engine.host_held.load() >> 20, engine.host_limit >> 20,
       device.live_bytes >> 20);
 }
-
-bool satisfied(const Range& range, Need need) {
-  if (in_transit(range)) return false;
-  return need == Need::Stable ? usable(range) : on_device(range);
-}
-
-}  // namespace
 
 CUresult acquire(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause) noexcept {
   Held held(engine.ledger);

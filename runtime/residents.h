@@ -35,6 +35,9 @@ CUresult back_range(Engine& engine, Device& device, Range& range) noexcept;
 // False: there was nothing to free.
 bool relieve(Engine& engine, Device& device, uint64_t bytes) noexcept;
 
+// Says, once until memory is freed again, what filled what. With the ledger held.
+void say_exhausted(Engine& engine, Device& device, const char* what, uint64_t bytes) noexcept;
+
 // Takes everything away from ranges of a context that is about to end; the work in it is over.
 void drop_context(Engine& engine, CUcontext context) noexcept;
 
