@@ -7,9 +7,9 @@
 #include <cstring>
 
 #include "tests/sim/driver/context.h"
-#include "tests/sim/driver/device_access.h"
 #include "tests/sim/driver/profile.h"
 #include "tests/sim/driver/space.h"
+#include "tests/sim/ptx/device_access.h"
 #include "tests/sim/ptx/fault.h"
 
 namespace sim {

@@ -6,11 +6,11 @@
 #include <cstring>
 
 #include "tests/sim/driver/copy.h"
-#include "tests/sim/driver/device_access.h"
 #include "tests/sim/driver/entry.h"
 #include "tests/sim/driver/profile.h"
 #include "tests/sim/driver/set.h"
 #include "tests/sim/driver/space.h"
+#include "tests/sim/ptx/device_access.h"
 #include "tests/sim/ptx/fault.h"
 
 namespace sim {

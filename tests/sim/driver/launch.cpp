@@ -7,11 +7,11 @@
 #include <cstring>
 
 #include "tests/sim/driver/context.h"
-#include "tests/sim/driver/device_access.h"
 #include "tests/sim/driver/kernel_time.h"
 #include "tests/sim/driver/profile.h"
 #include "tests/sim/driver/settings.h"
 #include "tests/sim/driver/space.h"
+#include "tests/sim/ptx/device_access.h"
 
 namespace sim {
 namespace {

@@ -8,6 +8,8 @@
 #include <csignal>
 #include <mutex>
 
+#include "tests/sim/ptx/device_access.h"
+
 namespace sim {
 namespace {
 
@@ -26,6 +28,7 @@ void on_fault(int signal, siginfo_t* info, void* context) {
     // Saving the mask in each sigsetjmp would cost a system call; the kernel has it here. (Under
     // the thread sanitizer the handler runs with every signal blocked.)
     pthread_sigmask(SIG_SETMASK, &static_cast<ucontext_t*>(context)->uc_sigmask, nullptr);
+    DeviceAccess::leaving_handler();
     siglongjmp(guard->leave, 1);
   }
   const struct sigaction& before = signal == SIGSEGV ? before_segv : before_bus;

@@ -28,16 +28,35 @@ class DeviceAccess {
  public:
 #ifdef SIM_THREAD_SANITIZER
   DeviceAccess() {
-    AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
-    AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+    begin();
+    depth()++;
   }
   ~DeviceAccess() {
+    depth()--;
     AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
     AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
   }
+  // The sanitizer forgets what it overlooks while a signal handler runs; a handler that will not
+  // return says it again.
+  static void leaving_handler() {
+    for (int i = 0; i < depth(); i++) begin();
+  }
+
+ private:
+  static void begin() {
+    AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+    AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+  }
+  static int& depth() {
+    static thread_local int count = 0;
+    return count;
+  }
+
+ public:
 #else
   DeviceAccess() {}
   ~DeviceAccess() {}
+  static void leaving_handler() {}
 #endif
   DeviceAccess(const DeviceAccess&) = delete;
   DeviceAccess& operator=(const DeviceAccess&) = delete;
