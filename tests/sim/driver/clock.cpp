@@ -14,20 +14,25 @@ namespace sim {
 namespace {
 
 // One host thread: the last point at which it learned something from the device, and its own work
-// since then. Leaked: cudart calls us after thread-local destructors ran.
+// since then. Never freed: cudart calls us after thread-local destructors ran, and what a thread
+// did counts after its end.
 struct HostThread {
-  StampPtr last;
-  std::atomic<double> extra{0};  // written by its thread, read by the report
+  StampPtr last;  // under the scheduler's lock, as `started`
   bool started = false;
+  std::atomic<double> extra{0};  // written by its thread, read by the report
+  HostThread* next = nullptr;
 };
 
-std::vector<HostThread*>& threads() {  // under the scheduler's lock
-  static auto* const all = new std::vector<HostThread*>;
-  return *all;
-}
+std::atomic<HostThread*> threads{nullptr};  // all of them
 
 HostThread& this_thread() {
-  thread_local HostThread* const mine = new HostThread;
+  thread_local HostThread* const mine = [] {
+    auto* made = new HostThread;
+    made->next = threads;
+    while (!threads.compare_exchange_weak(made->next, made)) {
+    }
+    return made;
+  }();
   return *mine;
 }
 
@@ -35,7 +40,6 @@ void start(HostThread& thread, const StampPtr& latest) {
   if (thread.started) return;
   thread.started = true;
   thread.last = latest;
-  threads().push_back(&thread);
 }
 
 constexpr const char* engine_name(Engine engine) {
@@ -190,7 +194,7 @@ void Clock::place(Stamp& stamp) {
 
 ClockTotals Clock::totals() const {
   ClockTotals result = totals_;
-  for (const HostThread* thread : threads()) {
+  for (const HostThread* thread = threads; thread; thread = thread->next) {
     const double base = thread->last ? thread->last->end : 0;
     result.end_ns = std::max(result.end_ns, base + thread->extra);
   }
