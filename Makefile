@@ -7,6 +7,7 @@ CUDA_HOME ?= /usr/local/cuda# CUDA toolkit, 12.4 or newer: headers and nvcc
 JOBS      ?= $(shell nproc)# compilers and tests at a time
 SEEDS     ?= 1000# random programs that test-random runs
 TESTS     ?=# more arguments for ctest, as in TESTS="-R Residency" or TESTS="-L quick"
+TARGETS   ?=all# what a sanitizer build builds, as in TARGETS="engine_tests"
 
 # Everything a build needs beside the CUDA toolkit; `make deps` installs what is missing.
 PACKAGES = g++ cmake ninja-build pkg-config clang-format python3 binutils git \
@@ -46,11 +47,11 @@ test: build  ## run every test, on the simulated GPU; ends with "N passed, N fai
 	@tools/test $(BUILD) -j $(JOBS) $(TESTS)
 
 test-asan: deps build-asan/build.ninja  ## the same tests under the address and undefined-behaviour sanitizers
-	cmake --build build-asan -j $(JOBS)
+	cmake --build build-asan -j $(JOBS) --target $(TARGETS)
 	@tools/test build-asan -j $(JOBS) $(TESTS)
 
 test-tsan: deps build-tsan/build.ninja  ## the same tests under the thread sanitizer
-	cmake --build build-tsan -j $(JOBS)
+	cmake --build build-tsan -j $(JOBS) --target $(TARGETS)
 	@tools/test build-tsan -j $(JOBS) $(TESTS)
 
 test-random: build  ## run SEEDS random programs with and without Spillway and compare all bytes

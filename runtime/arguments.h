@@ -29,6 +29,9 @@ struct Layout {
 class Layouts {
  public:
   explicit Layouts(const Driver& driver);
+  ~Layouts() { delete table_.load(); }
+  Layouts(const Layouts&) = delete;
+  Layouts& operator=(const Layouts&) = delete;
 
   // Null: not known yet. Only from inside a gate (thread_state.h): tables are freed after a drain.
   const Layout* find(CUfunction function) const noexcept {
