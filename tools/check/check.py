@@ -108,7 +108,9 @@ def sources(build):
     for path in tracked():
         if path.suffix not in CODE - {".h"} or ROOT / path in built:
             continue
-        lists = [folder / "CMakeLists.txt" for folder in (ROOT / path).parents if folder >= ROOT]
+        folders = [folder for folder in (ROOT / path).parents if folder >= ROOT]
+        lists = [folder / "CMakeLists.txt" for folder in folders]
+        lists += [part for folder in folders for part in sorted(folder.glob("*.cmake"))]
         named = any(list.is_file() and re.search(rf"\b{re.escape(path.stem)}\b", list.read_text())
                     for list in lists)
         if not named:
