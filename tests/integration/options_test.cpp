@@ -120,7 +120,7 @@ TEST(pinned_memory_that_the_driver_refuses, is_an_honest_out_of_memory) {
       .device(16_MiB)
       .budget(12_MiB)
       .copy_only()
-      .with("SIMCUDA_FAULT", "cuMemHostAlloc:*:CUDA_ERROR_OUT_OF_MEMORY")
+      .with("SIMCUDA_FAULT", "cuMemHostRegister_v2:*:CUDA_ERROR_OUT_OF_MEMORY")
       .ends_well("pressure", "until_memory_ends",
                  [](const Seen& seen) { EXPECT_EQ(seen.count("evictions"), 0u); });
 }
