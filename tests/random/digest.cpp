@@ -2,6 +2,7 @@
 #include "tests/random/digest.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdio>
 #include <cstring>
 
@@ -13,16 +14,18 @@ uint64_t mixed(uint64_t value) {
   return value ^ (value >> 29);
 }
 
-// Four lanes, so that the multiplications overlap; each word is bound to its place by its lane and
-// by the order in it.
+// Lanes, so that the multiplications overlap; each word is bound to its place by its lane and by
+// the order in it. Every step is one to one in the word and in the lane, so that no single
+// difference can be lost.
 uint64_t hash_block(const unsigned char* data, size_t bytes) {
-  uint64_t lanes[4] = {bytes, 1, 2, 3};
+  constexpr size_t kLanes = 8;
+  uint64_t lanes[kLanes] = {1, 2, 3, 4, 5, 6, 7, 8};
   size_t at = 0;
-  for (; at + 32 <= bytes; at += 32) {
-    for (size_t lane = 0; lane < 4; ++lane) {
+  for (; at + kLanes * 8 <= bytes; at += kLanes * 8) {
+    for (size_t lane = 0; lane < kLanes; ++lane) {
       uint64_t word;
       std::memcpy(&word, data + at + lane * 8, 8);
-      lanes[lane] = mixed(lanes[lane] + word) + 0x9E3779B97F4A7C15u;
+      lanes[lane] = std::rotl(lanes[lane] ^ word, 29) * 0x9E3779B97F4A7C15u;
     }
   }
   uint64_t hash = bytes;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/random/execute.h"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <barrier>
@@ -31,6 +32,17 @@ std::string text(const char* format, auto... values) {
 }
 
 }  // namespace
+
+char* Scratch::of(size_t bytes) {
+  constexpr size_t kHuge = size_t{2} << 20;
+  const size_t needed = (bytes + kHuge - 1) / kHuge * kHuge;
+  if (needed > size_) {
+    memory_.reset(static_cast<char*>(std::aligned_alloc(kHuge, needed)));
+    madvise(memory_.get(), needed, MADV_HUGEPAGE);
+    size_ = needed;
+  }
+  return memory_.get();
+}
 
 Executor::Executor(const Plan& plan, std::string dump_directory)
     : plan_(plan),
@@ -320,27 +332,27 @@ void Executor::perform(Turn& turn, const Operation&, const Ask& work) {
 void Executor::perform(Turn& turn, const Operation&, const Checkpoint& work) {
   for (int index : work.buffers) {
     const Buffer& buffer = plan_.buffers[index];
-    std::vector<char> bytes(buffer.bytes);
+    char* const bytes = turn.scratch.of(buffer.bytes);
     if (buffer.source == Source::Pitch) {
       CUDA_MEMCPY2D rows{};
       rows.srcMemoryType = CU_MEMORYTYPE_DEVICE;
       rows.srcDevice = buffers_[index].address;
       rows.srcPitch = buffers_[index].pitch;
       rows.dstMemoryType = CU_MEMORYTYPE_HOST;
-      rows.dstHost = bytes.data();
+      rows.dstHost = bytes;
       rows.dstPitch = buffer.width;
       rows.WidthInBytes = buffer.width;
       rows.Height = buffer.height;
       check(cuMemcpy2D(&rows), "cuMemcpy2D of a checkpoint");
     } else {
-      check(cuMemcpyDtoH(bytes.data(), buffers_[index].address, bytes.size()),
+      check(cuMemcpyDtoH(bytes, buffers_[index].address, buffer.bytes),
             "cuMemcpyDtoH of a checkpoint");
     }
-    turn.seen += text("check %zu buffer %d bytes %zu", turn.index, index, bytes.size()) +
-                 digest(bytes.data(), bytes.size()) + "\n";
+    turn.seen += text("check %zu buffer %d bytes %zu", turn.index, index, buffer.bytes) +
+                 digest(bytes, buffer.bytes) + "\n";
     if (!dump_directory_.empty()) {
       std::ofstream(dump_directory_ + text("/%zu-%d", turn.index, index), std::ios::binary)
-          .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+          .write(bytes, static_cast<std::streamsize>(buffer.bytes));
     }
   }
 }

@@ -5,6 +5,8 @@
 
 #include <cuda.h>
 
+#include <cstdlib>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -37,6 +39,20 @@ class Parameters {
   void* extra_[5] = {};
 };
 
+// Room for the bytes of a buffer that is looked at, used again and in huge pages: fresh memory
+// would cost more than the look.
+class Scratch {
+ public:
+  char* of(size_t bytes);
+
+ private:
+  struct Free {
+    void operator()(char* memory) const { std::free(memory); }
+  };
+  std::unique_ptr<char, Free> memory_;
+  size_t size_ = 0;
+};
+
 class Executor {
  public:
   Executor(const Plan& plan, std::string dump_directory);
@@ -63,6 +79,7 @@ class Executor {
     int thread = 0;
     size_t index = 0;
     std::string seen;
+    Scratch scratch;
   };
 
   // execute.cpp

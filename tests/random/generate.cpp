@@ -7,6 +7,7 @@ namespace random_program {
 
 Generator::Generator(uint64_t seed, const Size& size) : random_(seed * 2 + 1), size_(size) {
   plan_.seed = seed;
+  size_.footprint = size_.footprint * random_.between(35, 100) / 100;
 }
 
 void Generator::add_things(int threads) {

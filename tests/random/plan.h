@@ -227,7 +227,7 @@ std::vector<Access> accesses(const Work& work);
 
 struct Size {
   int operations = 60;
-  size_t footprint = size_t{40} << 20;  // about
+  size_t footprint = size_t{40} << 20;  // at most, about
 };
 
 Plan generate(uint64_t seed, const Size& size);

@@ -18,7 +18,7 @@ int main(int argc, char** argv) {
   app.add_option("--operations", size.operations, "About how many operations")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
-  app.add_option("--footprint", footprint, "About how many MiB live at once")
+  app.add_option("--footprint", footprint, "About how many MiB live at once at most")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
   app.add_option("--dump", dump,

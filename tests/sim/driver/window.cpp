@@ -45,8 +45,13 @@ bool replace(uint64_t at, const Backing* backing, size_t bytes, Access access) {
   if (access == Access::ReadWrite) protection |= PROT_WRITE;
   const int flags =
       backing ? MAP_SHARED | MAP_FIXED : MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE;
-  void* got = mmap(reinterpret_cast<void*>(at), bytes, protection, flags,
-                   backing ? backing->file : -1, backing ? static_cast<off_t>(backing->offset) : 0);
+  // What is small is soon touched throughout, and one call is far cheaper than a fault a page.
+  constexpr size_t kPopulated = 32 << 20;
+  const bool populate =
+      backing && backing->store != kHost && access == Access::ReadWrite && bytes <= kPopulated;
+  void* got =
+      mmap(reinterpret_cast<void*>(at), bytes, protection, populate ? flags | MAP_POPULATE : flags,
+           backing ? backing->file : -1, backing ? static_cast<off_t>(backing->offset) : 0);
   if (got != MAP_FAILED) return true;
   static std::once_flag once;
   std::call_once(
