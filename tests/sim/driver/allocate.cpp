@@ -6,6 +6,7 @@
 #include "tests/sim/driver/contexts.h"
 #include "tests/sim/driver/device.h"
 #include "tests/sim/driver/extents.h"
+#include "tests/sim/driver/peer.h"
 #include "tests/sim/driver/pool.h"
 #include "tests/sim/driver/profile.h"
 #include "tests/sim/driver/stream.h"
@@ -18,14 +19,19 @@ namespace {
 constexpr size_t kCharge = 512;
 constexpr double kMib = 1 << 20;
 
-bool allocate_device(int device, size_t bytes, size_t align, Extent::Kind kind, Context* context,
-                     CUdeviceptr* out) {
+// owner: the context whose peers see it.
+bool allocate_device(const Context* owner, size_t bytes, size_t align, Extent::Kind kind,
+                     Context* context, CUdeviceptr* out) {
   if (bytes > std::numeric_limits<size_t>::max() / 2) return false;
+  const int device = owner->device;
   Allocation made;
   if (!store(device).allocate(bytes, round_up(bytes, kCharge), &made.backing)) return false;
   const CUdeviceptr address =
       take_addresses(made.backing.bytes + kGap, align > kPage ? align : kPage);
-  if (address == 0 || !show(address, made.backing, bytes, Access::ReadWrite)) {
+  const PeerLock peers;  // between showing it to today's peers and tomorrow's
+  made.owner = owner;
+  made.rights = peer_rights(*owner);
+  if (address == 0 || !show(made.rights, address, made.backing, bytes)) {
     if (address != 0) give_addresses(address, made.backing.bytes + kGap);
     store(device).release(made.backing);
     return false;
@@ -45,15 +51,15 @@ bool allocate_device(int device, size_t bytes, size_t align, Extent::Kind kind, 
 }  // namespace
 
 void destroy(const Allocation& allocation) {
-  hide(allocation.extent.base, allocation.backing.bytes);
+  hide(allocation.rights, allocation.extent.base, allocation.backing.bytes);
   give_addresses(allocation.extent.base, allocation.backing.bytes + kGap);
   store(allocation.backing.store).release(allocation.backing);
 }
 
-CUdeviceptr allocate_internal(int device, size_t bytes, size_t align) {
+CUdeviceptr allocate_internal(const Context* context, size_t bytes, size_t align) {
   CUdeviceptr address = 0;
   const size_t least = bytes == 0 ? 1 : bytes;
-  if (!allocate_device(device, least, align, Extent::Kind::Variable, nullptr, &address)) return 0;
+  if (!allocate_device(context, least, align, Extent::Kind::Variable, nullptr, &address)) return 0;
   return address;
 }
 
@@ -75,8 +81,7 @@ CUresult allocate(CUdeviceptr* out, size_t bytes, Context* context) {
   if (!out || bytes == 0) return CUDA_ERROR_INVALID_VALUE;
   if (const CUresult status = forbid_in_capture(); status != CUDA_SUCCESS) return status;
   host_cost_ns(profile().alloc_ns + profile().alloc_mib_ns * (static_cast<double>(bytes) / kMib));
-  const bool got =
-      allocate_device(context->device, bytes, kPage, Extent::Kind::Device, context, out);
+  const bool got = allocate_device(context, bytes, kPage, Extent::Kind::Device, context, out);
   return got ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 }
 

@@ -13,6 +13,7 @@
 #include "tests/sim/driver/contexts.h"
 #include "tests/sim/driver/device.h"
 #include "tests/sim/driver/errors.h"
+#include "tests/sim/driver/peer.h"
 #include "tests/sim/driver/report.h"
 
 namespace sim {
@@ -72,6 +73,7 @@ void open_context(Context* context, unsigned flags) {
 
 void close_context(Context* context) {
   context_closing(context);
+  peer_context_closing(*context);
   context_memory_closing(context);
   context->alive = false;
 }

@@ -37,25 +37,22 @@ void move_bytes(void* argument) {
   }
 }
 
-char* host_pointer(const CopySide& side) {
-  if (side.space != CopySide::Space::Device) return reinterpret_cast<char*>(side.address);
-  return static_cast<char*>(window().host(side.address));
+// Where the bytes of a side are for a copy of this device; null: out of its reach by now.
+char* host_pointer(const CopySide& side, int device, size_t bytes, bool write) {
+  if (side.space == CopySide::Space::Pageable) return reinterpret_cast<char*>(side.address);
+  const int view = reach(side.device < 0 ? device : side.device, side.address, bytes, write);
+  return view < 0 ? nullptr : static_cast<char*>(window(view).host(side.address));
 }
 
-bool still_there(const CopySide& side, size_t bytes, bool write) {
-  return side.space == CopySide::Space::Pageable || accessible(side.address, bytes, write);
-}
-
-Done run_copy(const CopyNode& node) {
+Done run_copy(int device, const CopyNode& node) {
   const size_t to_bytes = span_bytes(node.to, node.width, node.height, node.depth);
   const size_t from_bytes = span_bytes(node.from, node.width, node.height, node.depth);
-  const bool from_there = node.staged || still_there(node.from, from_bytes, false);
-  uint64_t fault = from_there ? node.to.address : node.from.address;
+  const char* const from = node.staged ? reinterpret_cast<const char*>(node.staged->data())
+                                       : host_pointer(node.from, device, from_bytes, false);
+  uint64_t fault = from ? node.to.address : node.from.address;
   bool ended = false;
-  if (from_there && still_there(node.to, to_bytes, true)) {
-    const char* const from =
-        node.staged ? reinterpret_cast<const char*>(node.staged->data()) : host_pointer(node.from);
-    Move move{host_pointer(node.to),
+  if (char* const to = from ? host_pointer(node.to, device, to_bytes, true) : nullptr) {
+    Move move{to,
               from,
               node.to.pitch,
               node.to.pitch * node.to.height,
@@ -81,6 +78,11 @@ Done run_copy(const CopyNode& node) {
 
 }  // namespace
 
+int current_device_or_first() {
+  const Context* const context = current_context();
+  return context ? context->device : 0;
+}
+
 CUresult classify(CopySide* side, size_t bytes, bool write, Role role) {
   if (!side->address) return CUDA_ERROR_INVALID_VALUE;
   Extent extent;
@@ -91,7 +93,8 @@ CUresult classify(CopySide* side, size_t bytes, bool write, Role role) {
     side->on_host = true;
     return CUDA_SUCCESS;
   }
-  const bool whole = accessible(side->address, bytes, write);
+  const int device = side->device < 0 ? current_device_or_first() : side->device;
+  const bool whole = reach(device, side->address, bytes, write) >= 0;
   if (extent.kind == Extent::Kind::Host || extent.kind == Extent::Kind::Registered) {
     // A host range that is only partly page-locked is copied like ordinary memory.
     if (!whole && role == Role::Device) return CUDA_ERROR_INVALID_VALUE;
@@ -123,7 +126,7 @@ CUresult check_copy(CopyNode* node, Role to, Role from) {
   return CUDA_SUCCESS;
 }
 
-Work copy_work(const CopyNode& node) {
+Work copy_work(const Context* context, const CopyNode& node) {
   Work work;
   if (empty(node)) return work;
   switch (node.engine) {
@@ -144,7 +147,7 @@ Work copy_work(const CopyNode& node) {
   }
   work.engine = node.engine;
   work.bytes = node.width * node.height * node.depth;
-  work.run = [node] { return run_copy(node); };
+  work.run = [node, device = context->device] { return run_copy(device, node); };
   return work;
 }
 
@@ -175,7 +178,7 @@ CUresult submit_copy(Stream* stream, CopyNode node, CallForm form) {
   if (pageable_source && !wait) {
     if (const CUresult status = stage(&node)) return status;
   }
-  if (const CUresult status = enqueue(stream, copy_work(node))) return status;
+  if (const CUresult status = enqueue(stream, copy_work(stream->context, node))) return status;
   return wait ? synchronize(stream) : CUDA_SUCCESS;
 }
 

@@ -10,6 +10,8 @@ namespace sim {
 // What a call declares an address to be. Any: the address tells.
 enum class Role { Host, Device, Any };
 
+// The device of the current context; 0 without one.
+int current_device_or_first();
 // Fills space and on_host for [side.address, + bytes). INVALID_VALUE: not memory of that role.
 CUresult classify(CopySide* side, size_t bytes, bool write, Role role);
 // Bytes from the first to the last of a shape.

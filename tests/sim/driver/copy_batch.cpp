@@ -44,7 +44,7 @@ CUresult submit_batch(Stream* stream, const std::vector<CopyNode>& nodes) {
   for (const CopyNode& node : nodes) {
     if (empty(node)) continue;
     ends.push_back(Scheduler::get().submit(stream->context, stream->context->device, nullptr,
-                                           copy_work(node), before));
+                                           copy_work(stream->context, node), before));
   }
   return append(lock, *stream, Work{}, ends);
 }

@@ -7,13 +7,16 @@ namespace sim {
 namespace {
 
 CUresult copy(uint64_t to, Role to_role, uint64_t from, Role from_role, size_t bytes,
-              CUstream handle, bool per_thread, CallForm form) {
+              CUstream handle, bool per_thread, CallForm form, int to_device = -1,
+              int from_device = -1) {
   Stream* stream = nullptr;
   if (const CUresult status = find_stream(handle, per_thread, &stream)) return status;
   if (!bytes) return CUDA_SUCCESS;
   CopyNode node;
   node.to.address = to;
   node.from.address = from;
+  node.to.device = to_device;
+  node.from.device = from_device;
   node.to.pitch = node.from.pitch = node.width = bytes;
   node.to.height = node.from.height = 1;
   if (const CUresult status = check_copy(&node, to_role, from_role)) return status;
@@ -42,7 +45,7 @@ uint64_t address(const void* host) {
   return reinterpret_cast<uint64_t>(host);
 }
 
-// A peer copy names the contexts of both sides; they must exist, the addresses say the rest.
+// A peer copy names the contexts of both sides; each side is reached as its own device reaches it.
 CUresult check_peers(CUcontext to, CUcontext from) {
   for (const CUcontext handle : {to, from}) {
     Context* const context = find_context(handle);
@@ -50,6 +53,10 @@ CUresult check_peers(CUcontext to, CUcontext from) {
     if (const CUresult status = usable(context)) return status;
   }
   return CUDA_SUCCESS;
+}
+
+int device_of(CUcontext context) {
+  return find_context(context)->device;
 }
 
 }  // namespace
@@ -81,7 +88,7 @@ SIM_TWIN(cuMemcpyPeer, _ptds,
          (to, to_context, from, from_context, bytes)) {
   if (const CUresult status = check_peers(to_context, from_context)) return status;
   return copy(to, Role::Device, from, Role::Device, bytes, nullptr, per_thread,
-              CallForm::Synchronous);
+              CallForm::Synchronous, device_of(to_context), device_of(from_context));
 }
 
 SIM_TWIN(cuMemcpyHtoDAsync_v2, _ptsz,
@@ -115,7 +122,7 @@ SIM_TWIN(cuMemcpyPeerAsync, _ptsz,
          (to, to_context, from, from_context, bytes, stream)) {
   if (const CUresult status = check_peers(to_context, from_context)) return status;
   return copy(to, Role::Device, from, Role::Device, bytes, stream, per_thread,
-              CallForm::Asynchronous);
+              CallForm::Asynchronous, device_of(to_context), device_of(from_context));
 }
 
 }  // namespace sim

@@ -42,23 +42,22 @@ size_t fill_span(const FillNode& node) {
   return (node.height - 1) * node.pitch + node.width * node.element;
 }
 
-Done run_fill(const FillNode& node) {
+Done run_fill(int device, const FillNode& node) {
   Done done;
   // Sets run at the speed at which device memory is written.
   done.duration_ns =
       static_cast<double>(node.width * node.element * node.height) / profile().device_rate +
       profile().kernel_latency_ns;
   uint64_t fault = node.address;
-  Fill fill{static_cast<char*>(window().host(node.address)),
+  const int view = reach(device, node.address, fill_span(node), true);
+  Fill fill{view < 0 ? nullptr : static_cast<char*>(window(view).host(node.address)),
             node.pitch,
             node.width,
             node.height,
             node.value,
             node.element};
   const DeviceAccess access;
-  if (accessible(node.address, fill_span(node), true) && run_guarded(fill_bytes, &fill, &fault)) {
-    return done;
-  }
+  if (fill.to && run_guarded(fill_bytes, &fill, &fault)) return done;
   done.status = CUDA_ERROR_ILLEGAL_ADDRESS;
   done.message = fmt::format(
       "memset of {} bytes at {:#x}: address {:#x} was not mapped, or not accessible, when it ran",
@@ -66,8 +65,9 @@ Done run_fill(const FillNode& node) {
   return done;
 }
 
-CUresult fill(CUdeviceptr to, size_t pitch, unsigned value, unsigned element, size_t width,
-              size_t height, CUstream handle, bool per_thread, CallForm form) {
+CUresult fill(const Context* context, CUdeviceptr to, size_t pitch, unsigned value,
+              unsigned element, size_t width, size_t height, CUstream handle, bool per_thread,
+              CallForm form) {
   Stream* stream = nullptr;
   if (const CUresult status = find_stream(handle, per_thread, &stream)) return status;
   if (!width || !height) return CUDA_SUCCESS;
@@ -76,7 +76,7 @@ CUresult fill(CUdeviceptr to, size_t pitch, unsigned value, unsigned element, si
   if (const CUresult status = check_fill(&node, &on_host)) return status;
   host_cost_ns(profile().launch_ns);
   if (form == CallForm::Asynchronous) return submit(stream, node);
-  if (const CUresult status = enqueue(stream, fill_work(node))) return status;
+  if (const CUresult status = enqueue(stream, fill_work(context, node))) return status;
   return on_host ? synchronize(stream) : CUDA_SUCCESS;
 }
 
@@ -95,12 +95,12 @@ CUresult check_fill(FillNode* node, bool* on_host) {
   return status;
 }
 
-Work fill_work(const FillNode& node) {
+Work fill_work(const Context* context, const FillNode& node) {
   Work work;
   work.name = "memset";
   work.engine = Engine::Compute;
   work.bytes = node.width * node.element * node.height;
-  work.run = [node] { return run_fill(node); };
+  work.run = [node, device = context->device] { return run_fill(device, node); };
   return work;
 }
 
@@ -108,24 +108,26 @@ Work fill_work(const FillNode& node) {
 #define SET_FORMS(bits, type)                                                                   \
   SIM_TWIN(cuMemsetD##bits##_v2, _ptds, (CUdeviceptr to, type value, size_t count),             \
            (to, value, count)) {                                                                \
-    return fill(to, 0, value, bits / 8, count, 1, nullptr, per_thread, CallForm::Synchronous);  \
+    return fill(context, to, 0, value, bits / 8, count, 1, nullptr, per_thread,                 \
+                CallForm::Synchronous);                                                         \
   }                                                                                             \
   SIM_TWIN(cuMemsetD##bits##Async, _ptsz,                                                       \
            (CUdeviceptr to, type value, size_t count, CUstream stream),                         \
            (to, value, count, stream)) {                                                        \
-    return fill(to, 0, value, bits / 8, count, 1, stream, per_thread, CallForm::Asynchronous);  \
+    return fill(context, to, 0, value, bits / 8, count, 1, stream, per_thread,                  \
+                CallForm::Asynchronous);                                                        \
   }                                                                                             \
   SIM_TWIN(cuMemsetD2D##bits##_v2, _ptds,                                                       \
            (CUdeviceptr to, size_t pitch, type value, size_t width, size_t height),             \
            (to, pitch, value, width, height)) {                                                 \
-    return fill(to, pitch, value, bits / 8, width, height, nullptr, per_thread,                 \
+    return fill(context, to, pitch, value, bits / 8, width, height, nullptr, per_thread,        \
                 CallForm::Synchronous);                                                         \
   }                                                                                             \
   SIM_TWIN(                                                                                     \
       cuMemsetD2D##bits##Async, _ptsz,                                                          \
       (CUdeviceptr to, size_t pitch, type value, size_t width, size_t height, CUstream stream), \
       (to, pitch, value, width, height, stream)) {                                              \
-    return fill(to, pitch, value, bits / 8, width, height, stream, per_thread,                  \
+    return fill(context, to, pitch, value, bits / 8, width, height, stream, per_thread,         \
                 CallForm::Asynchronous);                                                        \
   }
 SET_FORMS(8, unsigned char)

@@ -38,10 +38,10 @@ CUresult read_side(uint64_t address, size_t x, size_t y, size_t z, size_t pitch,
   return CUDA_SUCCESS;
 }
 
-CUresult copy(const CUDA_MEMCPY3D& asked, CUstream handle, bool per_thread, CallForm form) {
+CUresult copy(const CUDA_MEMCPY3D& asked, CUstream handle, bool per_thread, CallForm form,
+              CopyNode node = {}) {
   Stream* stream = nullptr;
   if (const CUresult status = find_stream(handle, per_thread, &stream)) return status;
-  CopyNode node;
   if (const CUresult status = read_shape(asked, &node)) return status;
   return submit_copy(stream, std::move(node), form);
 }
@@ -73,10 +73,15 @@ CUDA_MEMCPY3D as_3d(const CUDA_MEMCPY3D_PEER& p) {
 CUresult copy_peer(const CUDA_MEMCPY3D_PEER* asked, CUstream stream, bool per_thread,
                    CallForm form) {
   if (!asked) return CUDA_ERROR_INVALID_VALUE;
-  for (const CUcontext handle : {asked->srcContext, asked->dstContext}) {
-    if (!find_context(handle)) return CUDA_ERROR_INVALID_CONTEXT;
-  }
-  return copy(as_3d(*asked), stream, per_thread, form);
+  const Context* const from = find_context(asked->srcContext);
+  const Context* const to = find_context(asked->dstContext);
+  if (!from || !to) return CUDA_ERROR_INVALID_CONTEXT;
+  if (const CUresult status = usable(from)) return status;
+  if (const CUresult status = usable(to)) return status;
+  CopyNode node;
+  node.from.device = from->device;
+  node.to.device = to->device;
+  return copy(as_3d(*asked), stream, per_thread, form, std::move(node));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "tests/sim/driver/api.h"
+#include "tests/sim/driver/peer.h"
 #include "tests/sim/driver/profile.h"
 #include "tests/sim/driver/settings.h"
 
@@ -198,7 +199,7 @@ SIM_API cuDeviceGetP2PAttribute(int* out, CUdevice_P2PAttribute attribute, CUdev
       return CUDA_SUCCESS;
     case CU_DEVICE_P2P_ATTRIBUTE_ACCESS_SUPPORTED:
     case CU_DEVICE_P2P_ATTRIBUTE_NATIVE_ATOMIC_SUPPORTED:
-      *out = 1;
+      *out = sim::peers_possible(from, to);
       return CUDA_SUCCESS;
   }
   return CUDA_ERROR_INVALID_VALUE;
@@ -208,7 +209,7 @@ SIM_API cuDeviceCanAccessPeer(int* out, CUdevice device, CUdevice peer) {
   SIM_ENTER(cuDeviceCanAccessPeer);
   if (!out) return CUDA_ERROR_INVALID_VALUE;
   if (!sim::valid_device(device) || !sim::valid_device(peer)) return CUDA_ERROR_INVALID_DEVICE;
-  *out = device != peer;
+  *out = device != peer && sim::peers_possible(device, peer);
   return CUDA_SUCCESS;
 }
 

@@ -17,11 +17,12 @@ namespace sim {
 
 struct Allocation {
   Extent extent;
-  Access access = Access::ReadWrite;  // the device's
-  Backing backing;                    // what is freed with it: not for Pool, Vmm, Registered
-  Context* context = nullptr;         // that it dies with; null: none
-  unsigned flags = 0;                 // as the application gave them (host, managed memory)
-  unsigned handle_types = 0;          // CUmemAllocationHandleType bits it may be exported as
+  Rights rights = Rights::everywhere();
+  Backing backing;                 // what is freed with it: not for Pool, Vmm, Registered
+  Context* context = nullptr;      // that it dies with; null: none
+  const Context* owner = nullptr;  // whose peers have rights to it; null: rights are set by call
+  unsigned flags = 0;              // as the application gave them (host, managed memory)
+  unsigned handle_types = 0;       // CUmemAllocationHandleType bits it may be exported as
   bool sync_memops = false;
   CUmemoryPool pool = nullptr;
 };
@@ -35,6 +36,8 @@ std::optional<Allocation> find(CUdeviceptr address);  // any address inside
 std::optional<Allocation> remove(CUdeviceptr base, Extent::Kind kind);
 // All of them.
 std::vector<Allocation> remove_if(const std::function<bool(const Allocation&)>& predicate);
+// Changes every one, with the registry locked.
+void change_all(const std::function<void(Allocation&)>& edit);
 // Changes the one that holds the address. False: there is none.
 bool change(CUdeviceptr address, const std::function<void(Allocation&)>& edit);
 

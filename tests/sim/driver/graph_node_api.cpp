@@ -115,6 +115,7 @@ CUresult add_in_context(CUgraphNode* out, CUgraph graph, const CUgraphNode* befo
   Context* context = nullptr;
   T node;
   if (const CUresult status = node_context(context_handle, &context)) return status;
+  const CurrentScope scope(context);  // whose device the addresses are checked for
   if (const CUresult status = read_params(*params, &node)) return status;
   return add(out, graph, before, nullptr, count, context, std::move(node));
 }

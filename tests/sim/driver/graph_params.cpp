@@ -37,6 +37,13 @@ void write_kernel(GraphNode& node, Params* out) {
   out->kernelParams = node.parameter_pointers.empty() ? nullptr : node.parameter_pointers.data();
 }
 
+// With the context current, whose device the addresses are checked for.
+template <class Read>
+CUresult in(Context* context, Read&& read) {
+  const CurrentScope scope(context);
+  return read();
+}
+
 }  // namespace
 
 CUresult node_context(CUcontext handle, Context** out) {
@@ -99,13 +106,14 @@ CUresult read_params(const CUgraphNodeParams& params, Context** context, Node* o
     }
     case CU_GRAPH_NODE_TYPE_MEMCPY:
       if (params.memcpy.flags || params.memcpy.reserved) return CUDA_ERROR_INVALID_VALUE;
-      status = in_context(params.memcpy.copyCtx);
-      return status ? status : read_params(params.memcpy.copyParams, &out->emplace<CopyNode>());
+      if ((status = in_context(params.memcpy.copyCtx))) return status;
+      return in(*context,
+                [&] { return read_params(params.memcpy.copyParams, &out->emplace<CopyNode>()); });
     case CU_GRAPH_NODE_TYPE_MEMSET: {
       const auto& p = params.memset;
       const CUDA_MEMSET_NODE_PARAMS same{p.dst, p.pitch, p.value, p.elementSize, p.width, p.height};
-      status = in_context(p.ctx);
-      return status ? status : read_params(same, &out->emplace<FillNode>());
+      if ((status = in_context(p.ctx))) return status;
+      return in(*context, [&] { return read_params(same, &out->emplace<FillNode>()); });
     }
     case CU_GRAPH_NODE_TYPE_HOST: {
       const CUDA_HOST_NODE_PARAMS same{params.host.fn, params.host.userData};
@@ -122,8 +130,8 @@ CUresult read_params(const CUgraphNodeParams& params, Context** context, Node* o
     case CU_GRAPH_NODE_TYPE_BATCH_MEM_OP: {
       const auto& p = params.memOp;
       const CUDA_BATCH_MEM_OP_NODE_PARAMS same{p.ctx, p.count, p.paramArray, p.flags};
-      status = in_context(p.ctx);
-      return status ? status : read_params(same, &out->emplace<MemOpNode>());
+      if ((status = in_context(p.ctx))) return status;
+      return in(*context, [&] { return read_params(same, &out->emplace<MemOpNode>()); });
     }
     // Memory nodes, external semaphores and conditionals are not simulated.
     default:

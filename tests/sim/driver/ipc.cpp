@@ -20,6 +20,6 @@ SIM_API cuMemGetHandleForAddressRange(void* out, CUdeviceptr address, size_t byt
   if (!out || type != CU_MEM_RANGE_HANDLE_TYPE_DMA_BUF_FD || flags != 0) {
     return CUDA_ERROR_INVALID_VALUE;
   }
-  if (!sim::accessible(address, bytes, false)) return CUDA_ERROR_INVALID_VALUE;
+  if (!sim::accessible(context->device, address, bytes, false)) return CUDA_ERROR_INVALID_VALUE;
   return CUDA_ERROR_NOT_SUPPORTED;  // DMA_BUF_SUPPORTED is 0
 }

@@ -157,7 +157,7 @@ Work kernel_work(Context* context, const KernelNode& node) {
                              .cooperative = node.cooperative,
                              .clock_ns = now_ns()};
     const DeviceAccess access;
-    const ptx::Result result = ptx::run(*node.kernel.kernel, launch, window());
+    const ptx::Result result = ptx::run(*node.kernel.kernel, launch, window(context->device));
     Done done;
     done.status = as_error(result.outcome);
     done.message = result.message;

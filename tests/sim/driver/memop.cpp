@@ -83,27 +83,28 @@ bool satisfied(const MemOp& op, uint64_t now) {
   }
 }
 
-bool reachable(const MemOp& op) {
-  return accessible(address(op), width(op), is_write(op));
+// Null: out of the device's reach.
+void* host_pointer(int device, const MemOp& op) {
+  const int view = reach(device, address(op), width(op), is_write(op));
+  return view < 0 ? nullptr : window(view).host(address(op));
 }
 
 // True as well when the word cannot be read: running the operation then reports it.
-bool wait_over(const MemOp& op) {
-  Access access{window().host(address(op)), 0, is_wide(op), false};
+bool wait_over(int device, const MemOp& op) {
+  Access access{host_pointer(device, op), 0, is_wide(op), false};
   uint64_t fault = 0;
   const DeviceAccess overlooked;
-  if (!reachable(op) || !run_guarded(touch, &access, &fault)) return true;
+  if (!access.at || !run_guarded(touch, &access, &fault)) return true;
   return satisfied(op, access.value);
 }
 
-Done run_operation(const MemOp& op) {
+Done run_operation(int device, const MemOp& op) {
   Done done;
-  Access access{window().host(address(op)),
-                is_wide(op) ? op.writeValue.value64 : op.writeValue.value, is_wide(op),
-                is_write(op)};
+  Access access{host_pointer(device, op), is_wide(op) ? op.writeValue.value64 : op.writeValue.value,
+                is_wide(op), is_write(op)};
   uint64_t fault = address(op);
   const DeviceAccess overlooked;
-  if (!reachable(op) || !run_guarded(touch, &access, &fault)) {
+  if (!access.at || !run_guarded(touch, &access, &fault)) {
     done.status = CUDA_ERROR_ILLEGAL_ADDRESS;
     done.message = fmt::format(
         "stream memory operation: address {:#x} was not mapped, or not "
@@ -173,17 +174,17 @@ CUresult check_mem_op(const MemOp& op) {
   return classify(&side, width(op), is_write(op), Role::Device);
 }
 
-Work mem_op_work(const MemOpNode& node) {
+Work mem_op_work(const Context* context, const MemOpNode& node) {
   Work work;
   work.name = "memory operation";
   // A batch in a graph node runs in order: each wait gates what follows it in the batch.
   auto next = std::make_shared<std::pair<size_t, Done>>();
-  const auto advance = [node, next] {
+  const auto advance = [node, next, device = context->device] {
     auto& [at, result] = *next;
     while (at < node.operations.size() && result.status == CUDA_SUCCESS) {
       const MemOp& op = node.operations[at];
-      if (is_wait(op) && !wait_over(op)) return false;
-      if (is_wait(op) || is_write(op)) result = run_operation(op);
+      if (is_wait(op) && !wait_over(device, op)) return false;
+      if (is_wait(op) || is_write(op)) result = run_operation(device, op);
       at++;
     }
     return true;

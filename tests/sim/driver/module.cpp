@@ -110,13 +110,13 @@ CUresult load_image(Context* context, const std::string& image, std::shared_ptr<
   auto module = std::make_shared<Module>();
   module->context = context;
   const ptx::Allocate allocate = [&](size_t size, size_t align) {
-    const CUdeviceptr address = allocate_internal(context->device, size, align);
+    const CUdeviceptr address = allocate_internal(context, size, align);
     if (address) module->variables.push_back(address);
     return address;
   };
   ptx::LoadError error = ptx::LoadError::None;
-  module->code = ptx::Module::load(image.c_str(), static_cast<int>(settings().compute), window(),
-                                   allocate, &error, message);
+  module->code = ptx::Module::load(image.c_str(), static_cast<int>(settings().compute),
+                                   window(context->device), allocate, &error, message);
   if (!module->code) {
     if (!message->empty()) complain("module load: " + *message);
     return as_error(error);

@@ -19,10 +19,10 @@ Overloaded(Fs...) -> Overloaded<Fs...>;  // clang 14 does not deduce it by itsel
 
 Work make_work(Context* context, const Node& node) {
   return std::visit(Overloaded{[&](const KernelNode& n) { return kernel_work(context, n); },
-                               [](const CopyNode& n) { return copy_work(n); },
-                               [](const FillNode& n) { return fill_work(n); },
+                               [&](const CopyNode& n) { return copy_work(context, n); },
+                               [&](const FillNode& n) { return fill_work(context, n); },
                                [](const HostNode& n) { return host_work(n); },
-                               [](const MemOpNode& n) { return mem_op_work(n); },
+                               [&](const MemOpNode& n) { return mem_op_work(context, n); },
                                [](const auto&) { return Work{}; }},
                     node);
 }

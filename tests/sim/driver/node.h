@@ -35,6 +35,7 @@ struct CopySide {
   size_t pitch = 0;      // bytes from row to row
   size_t height = 0;     // rows from slice to slice
   bool on_host = false;  // where the bytes are: also true of device addresses backed by the host
+  int device = -1;       // that a peer copy names for this side; -1: the context's
 };
 
 struct CopyNode {
@@ -82,10 +83,10 @@ using Node = std::variant<KernelNode, CopyNode, FillNode, HostNode, EmptyNode, C
 // The work of one node; markers (no run) for those that only order.
 Work make_work(Context* context, const Node& node);
 Work kernel_work(Context* context, const KernelNode& node);
-Work copy_work(const CopyNode& node);
-Work fill_work(const FillNode& node);
+Work copy_work(const Context* context, const CopyNode& node);
+Work fill_work(const Context* context, const FillNode& node);
 Work host_work(const HostNode& node);
-Work mem_op_work(const MemOpNode& node);
+Work mem_op_work(const Context* context, const MemOpNode& node);
 
 // In the stream: runs it, or records it when the stream is capturing.
 CUresult submit(Stream* stream, Node node);

@@ -14,14 +14,16 @@ namespace {
 // Everything that is known of one address.
 struct Pointed {
   CUdeviceptr address = 0;
+  int device = 0;  // that asks
   std::optional<Allocation> allocation;
   bool reserved = false;  // in a VMM reservation, mapped or not
   CUdeviceptr range_base = 0;
   size_t range_size = 0;
 };
 
-Pointed look(CUdeviceptr address) {
+Pointed look(const Context& context, CUdeviceptr address) {
   Pointed pointed;
+  pointed.device = context.device;
   pointed.address = address;
   pointed.allocation = find(address);
   pointed.reserved = find_reservation(address, &pointed.range_base, &pointed.range_size);
@@ -110,7 +112,7 @@ CUresult answer(void* out, CUpointer_attribute attribute, const Pointed& pointed
     case CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE:
       return give<int>(out, 0);
     case CU_POINTER_ATTRIBUTE_ACCESS_FLAGS:
-      return give(out, access_flags(allocation.access));
+      return give(out, access_flags(allocation.rights.of(pointed.device)));
     case CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE:
       return give(out, allocation.pool);
     case CU_POINTER_ATTRIBUTE_MAPPING_SIZE:
@@ -166,7 +168,7 @@ size_t size_of(CUpointer_attribute attribute) {
 SIM_API cuPointerGetAttribute(void* out, CUpointer_attribute attribute, CUdeviceptr address) {
   SIM_ENTER_CONTEXT(cuPointerGetAttribute, context);
   if (!out) return CUDA_ERROR_INVALID_VALUE;
-  return sim::answer(out, attribute, sim::look(address));
+  return sim::answer(out, attribute, sim::look(*context, address));
 }
 
 // An address that CUDA does not know is no error here: its attributes are zero, its device is -2
@@ -178,7 +180,7 @@ SIM_API cuPointerGetAttributes(unsigned count, CUpointer_attribute* attributes, 
   for (unsigned i = 0; i < count; ++i) {
     if (!out[i] || sim::size_of(attributes[i]) == 0) return CUDA_ERROR_INVALID_VALUE;
   }
-  const sim::Pointed pointed = sim::look(address);
+  const sim::Pointed pointed = sim::look(*context, address);
   for (unsigned i = 0; i < count; ++i) {
     if (sim::answer(out[i], attributes[i], pointed) == CUDA_SUCCESS) continue;
     std::memset(out[i], 0, sim::size_of(attributes[i]));

@@ -8,6 +8,7 @@
 
 #include "tests/sim/driver/device.h"
 #include "tests/sim/driver/extents.h"
+#include "tests/sim/driver/peer.h"
 #include "tests/sim/driver/streams.h"
 #include "tests/sim/driver/vmm.h"
 #include "tests/sim/ptx/fault.h"
@@ -21,7 +22,11 @@ constexpr size_t kGarbage = 1 << 20;  // how much of a block's ends is overwritt
 // Chunks of all pools. Apart from the pools' own locks, because copies ask while pools are at work.
 struct ChunkTable {
   std::shared_mutex mutex;
-  std::map<CUdeviceptr, uint64_t> size;
+  struct Entry {
+    uint64_t size;
+    Rights rights;
+  };
+  std::map<CUdeviceptr, Entry> entries;
 };
 
 ChunkTable& chunk_table() {
@@ -30,6 +35,7 @@ ChunkTable& chunk_table() {
 }
 
 struct Spoil {
+  int device;
   CUdeviceptr address;
   uint64_t bytes;
   uint64_t salt;
@@ -37,32 +43,35 @@ struct Spoil {
 
 // A race with what the program does to the block is the point: it shows a missing dependency. So is
 // memory that is gone: the program has freed the block elsewhere without waiting for this.
-__attribute__((no_sanitize("thread"))) void spoil(CUdeviceptr address, uint64_t bytes,
+__attribute__((no_sanitize("thread"))) void spoil(int device, CUdeviceptr address, uint64_t bytes,
                                                   uint64_t salt) {
-  Spoil ends{address, bytes, salt};
+  Spoil ends{device, address, bytes, salt};
   uint64_t fault = 0;
   run_guarded(
       [](void* argument) {
-        const auto& [at, size, seed] = *static_cast<const Spoil*>(argument);
+        const auto& [owner, at, size, seed] = *static_cast<const Spoil*>(argument);
         const uint64_t part = std::min<uint64_t>(size, kGarbage);
-        scribble(window().host(at), part, seed);
-        scribble(window().host(at + size - part), part, seed);
+        scribble(window(owner).host(at), part, seed);
+        scribble(window(owner).host(at + size - part), part, seed);
       },
       &ends, &fault);
 }
 
 }  // namespace
 
-CUdeviceptr pool_memory_end(CUdeviceptr address) {
+CUdeviceptr pool_memory_end(int device, CUdeviceptr address) {
   std::shared_lock lock(chunk_table().mutex);
-  auto it = chunk_table().size.upper_bound(address);
-  if (it == chunk_table().size.begin()) return 0;
-  --it;
-  return address - it->first < it->second ? it->first + it->second : 0;
+  auto it = chunk_table().entries.upper_bound(address);
+  if (it == chunk_table().entries.begin()) return 0;
+  const auto& [base, entry] = *--it;
+  if (address - base >= entry.size || entry.rights.of(device) == Access::None) return 0;
+  return base + entry.size;
 }
 
 Pool::Pool(int device, const CUmemPoolProps& properties, bool standard)
-    : device_(device), properties_(properties), standard_(standard) {}
+    : device_(device), properties_(properties), standard_(standard) {
+  rights_.set(device, Access::ReadWrite);
+}
 
 Pool::~Pool() {
   settle(true);
@@ -129,7 +138,7 @@ bool Pool::grow(uint64_t bytes) {
   Backing backing;
   if (!store(device_).allocate(size, size, &backing)) return false;
   const CUdeviceptr address = take_addresses(size + kGap, kGranularity);
-  if (address == 0 || !show(address, backing, size, Access::ReadWrite)) {
+  if (address == 0 || !show(rights_, address, backing, size)) {
     if (address != 0) give_addresses(address, size + kGap);
     store(device_).release(backing);
     return false;
@@ -140,7 +149,7 @@ bool Pool::grow(uint64_t bytes) {
   reserved_ += size;
   reserved_high_ = std::max(reserved_high_, reserved_);
   std::unique_lock lock(chunk_table().mutex);
-  chunk_table().size.emplace(address, size);
+  chunk_table().entries.emplace(address, ChunkTable::Entry{size, rights_});
   return true;
 }
 
@@ -179,9 +188,9 @@ void Pool::trim(uint64_t keep) {
     }
     {
       std::unique_lock lock(chunk_table().mutex);
-      chunk_table().size.erase(base);
+      chunk_table().entries.erase(base);
     }
-    hide(base, size);
+    hide(rights_, base, size);
     give_addresses(base, size + kGap);
     store(device_).release(chunk.backing);
     reserved_ -= size;
@@ -215,6 +224,7 @@ CUresult Pool::allocate(CUdeviceptr* out, size_t bytes, Stream* stream) {
                  .device = device_,
                  .buffer_id = next_buffer_id()};
   made.pool = handle();
+  made.rights = rights_;
   made.handle_types = properties_.handleTypes;
   const uint64_t salt = made.extent.buffer_id;
   enter(std::move(made));
@@ -225,10 +235,11 @@ CUresult Pool::allocate(CUdeviceptr* out, size_t bytes, Stream* stream) {
   lock.unlock();
 
   Work work;
+  const int device = device_;
   work.name = "cuMemAllocAsync";
   work.after_error = true;
   work.run = [=] {
-    spoil(address, size, salt);
+    spoil(device, address, size, salt);
     happened->store(true, std::memory_order_release);
     return Done{};
   };
@@ -254,12 +265,13 @@ CUresult Pool::release(CUdeviceptr address, Stream* stream) {
   if (live == live_.end()) return CUDA_ERROR_INVALID_VALUE;
   const uint64_t size = live->second.bytes;
   const uint64_t salt = next_buffer_id();
+  const int device = device_;
   if (stream) {
     Work work;
     work.name = "cuMemFreeAsync";
     work.after_error = true;  // the memory comes back even when the program failed
     work.run = [=] {
-      spoil(address, size, salt);
+      spoil(device, address, size, salt);
       happened->store(true, std::memory_order_release);
       return Done{};
     };
@@ -268,7 +280,7 @@ CUresult Pool::release(CUdeviceptr address, Stream* stream) {
     }
   } else {
     happened = live->second.happened;
-    if (happened->load()) spoil(address, size, salt);
+    if (happened->load()) spoil(device, address, size, salt);
   }
   remove(address, Extent::Kind::Pool);
   live_.erase(live);
@@ -276,6 +288,40 @@ CUresult Pool::release(CUdeviceptr address, Stream* stream) {
   auto chunk = std::prev(chunks_.upper_bound(address));
   chunk->second.free.emplace(
       address, Free{.bytes = size, .stream = stream ? stream->id : 0, .happened = happened});
+  return CUDA_SUCCESS;
+}
+
+// The pool's own device always has access; all or nothing. Blocks in use change too.
+CUresult Pool::set_access(std::span<const CUmemAccessDesc> wanted) {
+  for (const CUmemAccessDesc& one : wanted) {
+    if (one.location.type != CU_MEM_LOCATION_TYPE_DEVICE) return CUDA_ERROR_INVALID_VALUE;
+    if (!valid_device(one.location.id)) return CUDA_ERROR_INVALID_DEVICE;
+    const bool full = one.flags == CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+    const bool none = one.flags == CU_MEM_ACCESS_FLAGS_PROT_NONE;
+    if (!full && (!none || one.location.id == device_)) return CUDA_ERROR_INVALID_VALUE;
+    if (full && !peers_possible(one.location.id, device_)) {
+      return CUDA_ERROR_PEER_ACCESS_UNSUPPORTED;
+    }
+  }
+  std::lock_guard lock(mutex_);
+  for (const CUmemAccessDesc& one : wanted) {
+    const Access access =
+        one.flags == CU_MEM_ACCESS_FLAGS_PROT_NONE ? Access::None : Access::ReadWrite;
+    if (rights_.of(one.location.id) == access) continue;
+    rights_.set(one.location.id, access);
+    for (const auto& [base, chunk] : chunks_) {
+      if (access == Access::None) {
+        hide(one.location.id, base, chunk.backing.bytes);
+      } else if (!show(one.location.id, base, chunk.backing, chunk.backing.bytes, access)) {
+        return CUDA_ERROR_OUT_OF_MEMORY;
+      }
+      std::unique_lock table(chunk_table().mutex);
+      chunk_table().entries.at(base).rights = rights_;
+    }
+    for (const auto& [address, live] : live_) {
+      change(address, [this](Allocation& allocation) { allocation.rights = rights_; });
+    }
+  }
   return CUDA_SUCCESS;
 }
 

@@ -19,13 +19,14 @@
 #include <span>
 #include <vector>
 
-#include "tests/sim/driver/store.h"
 #include "tests/sim/driver/stream.h"
+#include "tests/sim/driver/window.h"
 
 namespace sim {
 
-// End of the pool chunk that holds the address; 0: none does. Takes only its own lock.
-CUdeviceptr pool_memory_end(CUdeviceptr address);
+// End of the pool chunk that holds the address; 0: none does that this device may access. Takes
+// only its own lock.
+CUdeviceptr pool_memory_end(int device, CUdeviceptr address);
 
 // A host wait on the device has ended: every pool gives back what exceeds its release threshold.
 void pools_synchronised(int device);
@@ -95,7 +96,7 @@ class Pool {
   std::mutex mutex_;
   std::map<CUdeviceptr, Chunk> chunks_;
   std::map<CUdeviceptr, Live> live_;
-  std::map<int, CUmemAccess_flags> access_;
+  Rights rights_;
   uint64_t reserved_ = 0, reserved_high_ = 0, used_ = 0, used_high_ = 0;
   uint64_t release_threshold_ = 0;
   int follow_events_ = 1, opportunistic_ = 1, internal_dependencies_ = 1;

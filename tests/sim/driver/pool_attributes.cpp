@@ -71,28 +71,12 @@ CUresult Pool::set(CUmemPool_attribute attribute, const void* value) {
   return CUDA_ERROR_INVALID_VALUE;
 }
 
-// The pool's own device always has access; all or nothing.
-CUresult Pool::set_access(std::span<const CUmemAccessDesc> wanted) {
-  for (const CUmemAccessDesc& one : wanted) {
-    if (one.location.type != CU_MEM_LOCATION_TYPE_DEVICE) return CUDA_ERROR_INVALID_VALUE;
-    if (!valid_device(one.location.id)) return CUDA_ERROR_INVALID_DEVICE;
-    const bool full = one.flags == CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
-    const bool none = one.flags == CU_MEM_ACCESS_FLAGS_PROT_NONE;
-    if (!full && (!none || one.location.id == device_)) return CUDA_ERROR_INVALID_VALUE;
-  }
-  std::lock_guard lock(mutex_);
-  for (const CUmemAccessDesc& one : wanted) access_[one.location.id] = one.flags;
-  return CUDA_SUCCESS;
-}
-
 CUresult Pool::get_access(CUmemAccess_flags* out, const CUmemLocation& location) {
   if (!out || location.type != CU_MEM_LOCATION_TYPE_DEVICE) return CUDA_ERROR_INVALID_VALUE;
   if (!valid_device(location.id)) return CUDA_ERROR_INVALID_DEVICE;
   std::lock_guard lock(mutex_);
-  const auto it = access_.find(location.id);
-  const auto standard =
-      location.id == device_ ? CU_MEM_ACCESS_FLAGS_PROT_READWRITE : CU_MEM_ACCESS_FLAGS_PROT_NONE;
-  *out = it == access_.end() ? standard : it->second;
+  *out = rights_.of(location.id) == Access::None ? CU_MEM_ACCESS_FLAGS_PROT_NONE
+                                                 : CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
   return CUDA_SUCCESS;
 }
 

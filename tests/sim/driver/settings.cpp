@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "tests/sim/driver/report.h"
+#include "tests/sim/driver/space.h"
 
 namespace sim {
 namespace {
@@ -62,7 +63,6 @@ const Settings& settings() {
 #define SETTING(field, type, standard, variable, doc) read(variable, Syntax::type, &fresh->field);
 #include "tests/sim/driver/settings.def"
 #undef SETTING
-    constexpr uint64_t kMostDevices = 16;
     if (fresh->devices > kMostDevices) {
       complain(fmt::format("SIMCUDA_DEVICES={}: at most {} are simulated", fresh->devices,
                            kMostDevices));

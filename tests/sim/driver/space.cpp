@@ -85,13 +85,18 @@ bool change(CUdeviceptr address, const std::function<void(Allocation&)>& edit) {
   return true;
 }
 
+void change_all(const std::function<void(Allocation&)>& edit) {
+  std::unique_lock lock(registry().mutex);
+  for (auto& [base, allocation] : registry().by_base) edit(allocation);
+}
+
 bool find_extent(CUdeviceptr address, Extent* out) {
   const auto found = find(address);
   if (found) *out = found->extent;
   return found.has_value();
 }
 
-bool accessible(CUdeviceptr address, size_t bytes, bool write) {
+bool accessible(int device, CUdeviceptr address, size_t bytes, bool write) {
   const CUdeviceptr end = address + bytes;
   if (end < address) return false;
   const Access needed = write ? Access::ReadWrite : Access::Read;
@@ -99,9 +104,9 @@ bool accessible(CUdeviceptr address, size_t bytes, bool write) {
   while (address < end) {
     const auto it = registry().holder(address);
     if (it != registry().by_base.end() && it->second.extent.kind != Extent::Kind::Pool) {
-      if (it->second.access < needed) return false;
+      if (it->second.rights.of(device) < needed) return false;
       address = it->first + it->second.extent.size;
-    } else if (const CUdeviceptr backed = pool_memory_end(address)) {
+    } else if (const CUdeviceptr backed = pool_memory_end(device, address)) {
       // A freed block of a pool can still be touched: what the program then gets is garbage.
       address = backed;
     } else {
@@ -109,6 +114,14 @@ bool accessible(CUdeviceptr address, size_t bytes, bool write) {
     }
   }
   return true;
+}
+
+int reach(int device, CUdeviceptr address, size_t bytes, bool write) {
+  if (accessible(device, address, bytes, write)) return device;
+  const auto found = find(address);
+  if (!found || !found->owner || found->extent.device == device) return -1;
+  const int owner = found->extent.device;
+  return accessible(owner, address, bytes, write) ? owner : -1;
 }
 
 }  // namespace sim

@@ -13,6 +13,7 @@
 
 #include "tests/sim/driver/device.h"
 #include "tests/sim/driver/extents.h"
+#include "tests/sim/driver/peer.h"
 #include "tests/sim/driver/physical.h"
 #include "tests/sim/driver/settings.h"
 
@@ -105,11 +106,10 @@ Access as_access(CUmemAccess_flags flags) {
   return Access::None;
 }
 
-// One page table serves all simulated devices: the widest access any of them has.
-Access device_access(const Mapping& mapping) {
-  Access widest = Access::None;
-  for (const auto& [device, flags] : mapping.devices) widest = std::max(widest, as_access(flags));
-  return widest;
+Rights device_rights(const Mapping& mapping) {
+  Rights rights;
+  for (const auto& [device, flags] : mapping.devices) rights.set(device, as_access(flags));
+  return rights;
 }
 
 }  // namespace
@@ -269,7 +269,7 @@ CUresult vmm_map(CUdeviceptr address, size_t size, CUmemGenericAllocationHandle 
                  .type = physical.on_host() ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE,
                  .device = physical.on_host() ? 0 : physical.properties.location.id,
                  .buffer_id = next_buffer_id()};
-  made.access = Access::None;
+  made.rights = Rights();
   made.handle_types = physical.properties.requestedHandleTypes;
   if (!enter(std::move(made))) return CUDA_ERROR_INVALID_VALUE;  // mapped already
   ++handle->mappings;
@@ -282,9 +282,9 @@ CUresult vmm_unmap(CUdeviceptr address, size_t size) {
   std::lock_guard lock(state().mutex);
   const auto found = state().cover(address, size);
   if (found.empty()) return CUDA_ERROR_INVALID_VALUE;
-  hide(address, size);
   for (const auto& it : found) {
     const Mapping& mapping = it->second;
+    hide(device_rights(mapping), it->first, mapping.size);
     if (mapping.host != CU_MEM_ACCESS_FLAGS_PROT_NONE) hide_from_host(it->first, mapping.size);
     remove(it->first, Extent::Kind::Vmm);
     handles.push_back(mapping.handle);
@@ -305,7 +305,11 @@ CUresult check_access(const CUmemAccessDesc& wanted, const Physical& physical) {
   }
   switch (wanted.location.type) {
     case CU_MEM_LOCATION_TYPE_DEVICE:
-      return valid_device(wanted.location.id) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
+      if (!valid_device(wanted.location.id)) return CUDA_ERROR_INVALID_DEVICE;
+      return physical.on_host() ||
+                     peers_possible(wanted.location.id, physical.properties.location.id)
+                 ? CUDA_SUCCESS
+                 : CUDA_ERROR_INVALID_DEVICE;
     case CU_MEM_LOCATION_TYPE_HOST:
       return physical.on_host() ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
     case CU_MEM_LOCATION_TYPE_HOST_NUMA:
@@ -323,7 +327,7 @@ CUresult check_access(const CUmemAccessDesc& wanted, const Physical& physical) {
 // Shows the mapping as `wanted` says. False: the system has no mapping left.
 bool apply(CUdeviceptr address, Mapping* mapping, std::span<const CUmemAccessDesc> wanted) {
   const Backing& backing = mapping->handle->physical->backing;
-  const Access before = device_access(*mapping);
+  const Rights before = device_rights(*mapping);
   const CUmemAccess_flags host_before = mapping->host;
   for (const CUmemAccessDesc& one : wanted) {
     if (one.location.type == CU_MEM_LOCATION_TYPE_DEVICE) {
@@ -332,11 +336,12 @@ bool apply(CUdeviceptr address, Mapping* mapping, std::span<const CUmemAccessDes
       mapping->host = one.flags;
     }
   }
-  const Access after = device_access(*mapping);
-  if (after != before) {
-    if (!show(address, backing, mapping->size, after)) return false;
-    change(address, [after](Allocation& allocation) { allocation.access = after; });
+  const Rights after = device_rights(*mapping);
+  for (const auto& [device, flags] : mapping->devices) {
+    if (after.of(device) == before.of(device)) continue;
+    if (!show(device, address, backing, mapping->size, after.of(device))) return false;
   }
+  change(address, [&after](Allocation& allocation) { allocation.rights = after; });
   if (mapping->host == host_before) return true;
   if (mapping->host == CU_MEM_ACCESS_FLAGS_PROT_NONE) {
     hide_from_host(address, mapping->size);

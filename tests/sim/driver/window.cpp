@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The window: twice its size is reserved; the lower half are the device addresses, which a host
-// thread may not touch, the upper half is where their bytes are.
+// The window: the addresses themselves, which a host thread may not touch, and behind them once
+// more as much for each device, where the bytes that it may access are.
 #include "tests/sim/driver/window.h"
 
 #include <fmt/format.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <mutex>
+#include <vector>
 
+#include "tests/sim/driver/device.h"
 #include "tests/sim/driver/report.h"
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
@@ -61,23 +64,28 @@ bool replace(uint64_t at, const Backing* backing, size_t bytes, Access access) {
 
 }  // namespace
 
-const ptx::Window& window() {
-  static const ptx::Window* const only = [] {
+const ptx::Window& window(int device) {
+  static const auto* const all = [] {
     constexpr uint64_t kAlign = 2 << 20;
+    const auto devices = static_cast<uint64_t>(std::max(device_count(), 1));
     for (int shift = kLargestShift; shift >= kSmallestShift; --shift) {
       const uint64_t size = 1ull << shift;
-      void* got = mmap(nullptr, 2 * size + kAlign, PROT_NONE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      const uint64_t whole = (1 + devices) * size + kAlign;
+      void* got =
+          mmap(nullptr, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
       if (got == MAP_FAILED) continue;
-      // Huge files of zeros are not wanted in a core dump.
-      madvise(got, 2 * size + kAlign, MADV_DONTDUMP);
-      return new ptx::Window{round_up(reinterpret_cast<uint64_t>(got), kAlign), size,
-                             static_cast<int64_t>(size)};
+      madvise(got, whole, MADV_DONTDUMP);  // huge files of zeros are not wanted in a core dump
+      auto* windows = new std::vector<ptx::Window>;
+      const uint64_t base = round_up(reinterpret_cast<uint64_t>(got), kAlign);
+      for (uint64_t i = 0; i < devices; ++i) {
+        windows->push_back({base, size, static_cast<int64_t>((1 + i) * size)});
+      }
+      return windows;
     }
     complain("no address space for a window");
     abort();
   }();
-  return *only;
+  return (*all)[static_cast<size_t>(device)];
 }
 
 CUdeviceptr take_addresses(size_t bytes, size_t align) {
@@ -99,18 +107,32 @@ void give_addresses(CUdeviceptr address, size_t bytes) {
   addresses().free.give(address, round_up(bytes, kPage));
 }
 
-bool show(CUdeviceptr address, const Backing& backing, size_t bytes, Access access) {
-  return replace(address + static_cast<uint64_t>(window().delta), &backing, round_up(bytes, kPage),
-                 access);
+bool show(int device, CUdeviceptr address, const Backing& backing, size_t bytes, Access access) {
+  return replace(address + static_cast<uint64_t>(window(device).delta), &backing,
+                 round_up(bytes, kPage), access);
+}
+
+bool show(const Rights& rights, CUdeviceptr address, const Backing& backing, size_t bytes) {
+  for (int device = 0; device < device_count(); ++device) {
+    const Access access = rights.of(device);
+    if (access != Access::None && !show(device, address, backing, bytes, access)) return false;
+  }
+  return true;
 }
 
 bool show_to_host(CUdeviceptr address, const Backing& backing, size_t bytes, Access access) {
   return replace(address, &backing, round_up(bytes, kPage), access);
 }
 
-void hide(CUdeviceptr address, size_t bytes) {
-  replace(address + static_cast<uint64_t>(window().delta), nullptr, round_up(bytes, kPage),
+void hide(int device, CUdeviceptr address, size_t bytes) {
+  replace(address + static_cast<uint64_t>(window(device).delta), nullptr, round_up(bytes, kPage),
           Access::None);
+}
+
+void hide(const Rights& rights, CUdeviceptr address, size_t bytes) {
+  for (int device = 0; device < device_count(); ++device) {
+    if (rights.of(device) != Access::None) hide(device, address, bytes);
+  }
 }
 
 void hide_from_host(CUdeviceptr address, size_t bytes) {

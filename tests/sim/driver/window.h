@@ -4,7 +4,9 @@
 
 #include <cuda.h>
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 
 #include "tests/sim/driver/space.h"
 #include "tests/sim/driver/store.h"
@@ -22,15 +24,33 @@ inline bool in_window(CUdeviceptr address) {
   return address - window().base < window().size;
 }
 
-enum class Access { None, Read, ReadWrite };
+enum class Access : uint8_t { None, Read, ReadWrite };
 
-// Makes the first `bytes` of the backing accessible to the device at `address`, in one step (what
+// What each device may do with some memory.
+class Rights {
+ public:
+  static Rights everywhere() {
+    Rights all;
+    all.of_.fill(Access::ReadWrite);
+    return all;
+  }
+  Access of(int device) const { return of_[static_cast<size_t>(device)]; }
+  void set(int device, Access access) { of_[static_cast<size_t>(device)] = access; }
+
+ private:
+  std::array<Access, kMostDevices> of_{};
+};
+
+// Makes the first `bytes` of the backing accessible to this device at `address`, in one step (what
 // was there before is replaced). False: the system has no mapping left.
-bool show(CUdeviceptr address, const Backing& backing, size_t bytes, Access access);
+bool show(int device, CUdeviceptr address, const Backing& backing, size_t bytes, Access access);
+// To every device that has rights to it.
+bool show(const Rights& rights, CUdeviceptr address, const Backing& backing, size_t bytes);
 // The same for host threads, at the address itself.
 bool show_to_host(CUdeviceptr address, const Backing& backing, size_t bytes, Access access);
-// Nothing is at these addresses any more: for the device; for host threads.
-void hide(CUdeviceptr address, size_t bytes);
+// Nothing is at these addresses any more: for this device; for those with rights; for host threads.
+void hide(int device, CUdeviceptr address, size_t bytes);
+void hide(const Rights& rights, CUdeviceptr address, size_t bytes);
 void hide_from_host(CUdeviceptr address, size_t bytes);
 
 }  // namespace sim

@@ -23,6 +23,7 @@ struct Environment {
 constexpr Environment kEnvironments[] = {
     {"-Env*", {{"SIMCUDA_DEVICES", "2"}, {"SIMCUDA_MEMORY", "256MiB"}}},
     {"EnvNoDevice.*", {{"SIMCUDA_DEVICES", "0"}}},
+    {"EnvNoPeers.*", {{"SIMCUDA_PEERS", "0"}}},
     {"EnvNoHostVmm.*", {{"SIMCUDA_HOST_VMM", "0"}}},
     {"EnvBadValues.*", {{"SIMCUDA_MEMORY", "12 bananas"}, {"SIMCUDA_DEVICES", "99"}}},
     {"EnvOtherMachine.*",
