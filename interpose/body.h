@@ -17,26 +17,7 @@
 #include "interpose/routes.h"
 #include "interpose/start.h"
 #include "runtime/manager.h"
-
-namespace spillway {
-
-// Tells the application's calls from those that our own work makes: Manager -> driver -> somebody
-// who patched the driver (UCX) -> our exports. Those pass.
-class Call {
- public:
-  Call() noexcept : nested_(tls_depth++ != 0) {}
-  ~Call() { --tls_depth; }
-  Call(const Call&) = delete;
-  Call& operator=(const Call&) = delete;
-  bool nested() const { return nested_; }
-
- private:
-  // In static TLS: no call into the dynamic linker on the launch path.
-  static inline constinit thread_local int tls_depth __attribute__((tls_model("initial-exec"))) = 0;
-  bool nested_;
-};
-
-}  // namespace spillway
+#include "runtime/nested.h"
 
 #define SPILLWAY_EXPORT extern "C" __attribute__((visibility("default")))
 

@@ -52,7 +52,7 @@ Range* reuse(Engine& engine, const Held& held, Device& device, uint64_t bytes,
   // Newest first: it is the likeliest to be on the device, and in the same stream.
   for (auto each = list.rbegin(); each != list.rend(); ++each) {
     Range* range = *each;
-    if (range->device != device.ordinal || range->pins || !on_device(*range)) continue;
+    if (range->device != device.ordinal || range->pins || !settled(*range)) continue;
     const bool same_stream = stream && range->freed_on == stream->id;
     if (!same_stream && !engine.completion.idle(*range)) continue;
     uncache(engine, held, *range);
@@ -62,22 +62,12 @@ Range* reuse(Engine& engine, const Held& held, Device& device, uint64_t bytes,
 }
 
 void after_free(Engine& engine, const Held& held, Range& range) {
-  engine.device(range.device)->live_bytes -= range.extent;
   engine.said_exhausted = false;
   engine.counters.frees++;
   if (range.graphs)
     range.life = Life::Zombie;
   else
     cache(engine, held, range);
-}
-
-void count_live(Engine& engine, const Held&, Device& device, const Range& range) {
-  device.live_bytes += range.extent;
-  uint64_t all = 0;
-  for (int ordinal = 0; ordinal < Engine::kMaxDevices; ordinal++)
-    if (const Device* each = engine.device(ordinal)) all += each->live_bytes;
-  if (all > engine.counters.peak_bytes.load()) engine.counters.peak_bytes.store(all);
-  engine.counters.allocations++;
 }
 
 // `stream`: of a stream-ordered allocation.
@@ -89,7 +79,8 @@ CUresult serve(Engine& engine, Device& device, CUdeviceptr* out, uint64_t bytes,
   const uint64_t extent = round_up(bytes, kGranule);
   // Copy-only, a full device can trade pieces with a full host only through a spare place.
   const uint64_t spare = device.backups.in_place() ? 0 : device.piece_bytes;
-  const uint64_t most = device.limit + engine.host_limit - std::min(engine.host_limit, spare);
+  const uint64_t most =
+      device.limit.load() + engine.host_limit - std::min(engine.host_limit, spare);
   if (extent < bytes || device.live_bytes > most || extent > most - device.live_bytes) {
     engine.counters.refused++;
     say_exhausted(engine, device, "an allocation", bytes);
@@ -112,7 +103,7 @@ CUresult serve(Engine& engine, Device& device, CUdeviceptr* out, uint64_t bytes,
   range->freed_on = 0;
   range->buffer_id = ++engine.buffer_ids;
   if (reused) {
-    range->life = Life::Live;
+    come_alive(engine, held, device, *range);
   } else {
     held.unlock();
     const CUresult backed = back_range(engine, device, *range);
@@ -123,7 +114,7 @@ CUresult serve(Engine& engine, Device& device, CUdeviceptr* out, uint64_t bytes,
       return backed;
     }
   }
-  count_live(engine, held, device, *range);
+  engine.counters.allocations++;
   *out = range->base;
   return CUDA_SUCCESS;
 }
@@ -190,7 +181,9 @@ CUresult Manager::release(CUdeviceptr address) noexcept {
   Held held(engine_.ledger);
   Range* range = find_live(engine_, held, address);
   if (!range || range->base != address) return CUDA_ERROR_INVALID_VALUE;
-  range->life = Life::Freeing;  // nobody else finds it while the ledger is released
+  // Nobody else finds it while the ledger is released.
+  end_life(engine_, held, *engine_.device(range->device), *range, Life::Freeing);
+  rescue(engine_, held, *range, Cause::Free);
   held.unlock();
   // cuMemFree promises that work submitted before it is over; nobody waits, but nobody gets the
   // memory before either.
@@ -220,6 +213,8 @@ CUresult Manager::release_async(CUdeviceptr address, StreamRef ref) noexcept {
   Completion::mark(*range, stream, use_clock.fetch_add(1, std::memory_order_seq_cst));
   stream->last.store(use_clock.load(), std::memory_order_relaxed);
   range->freed_on = stream->id;
+  end_life(engine_, held, *engine_.device(range->device), *range, Life::Freeing);
+  rescue(engine_, held, *range, Cause::Free);
   after_free(engine_, held, *range);
   return CUDA_SUCCESS;
 }

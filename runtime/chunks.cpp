@@ -29,6 +29,7 @@ bool ChunkPool::create(uint64_t bytes, Chunk* out) noexcept {
         log(LogLevel::Info, "the device has no more memory at {} MiB of ours; others use the rest",
             held_ >> 20);
       said_full_ = true;
+      full_at_ = held_;
     } else {
       log(LogLevel::Warn, "cuMemCreate of {} MiB failed: {}", bytes >> 20,
           error_name(driver_, result));
@@ -36,6 +37,7 @@ bool ChunkPool::create(uint64_t bytes, Chunk* out) noexcept {
     return false;
   }
   held_ += bytes;
+  creates_++;
   *out = {handle, bytes};
   return true;
 }
@@ -43,33 +45,50 @@ bool ChunkPool::create(uint64_t bytes, Chunk* out) noexcept {
 void ChunkPool::release(Chunk chunk) noexcept {
   driver_.cuMemRelease(chunk.handle);
   held_ -= chunk.bytes;
+  releases_++;
+}
+
+Chunk ChunkPool::take_idle(std::map<uint64_t, std::vector<Chunk>>::iterator of_size) noexcept {
+  const Chunk chunk = of_size->second.back();
+  of_size->second.pop_back();
+  if (of_size->second.empty()) idle_by_size_.erase(of_size);
+  idle_ -= chunk.bytes;
+  return chunk;
+}
+
+// Replaces an idle chunk by smaller ones, two of `size` among them: size, size, 2 size, 4 size, ...
+// False: there is none that is larger.
+bool ChunkPool::split(uint64_t size) noexcept {
+  const auto larger = idle_by_size_.upper_bound(size);
+  if (larger == idle_by_size_.end()) return false;
+  const Chunk whole = take_idle(larger);
+  release(whole);
+  std::vector<Chunk> parts;
+  Chunk part;
+  if (create(size, &part)) parts.push_back(part);
+  for (uint64_t rest = size; rest < whole.bytes && create(rest, &part); rest *= 2)
+    parts.push_back(part);
+  const bool done = !parts.empty();
+  give(parts);
+  return done;
 }
 
 bool ChunkPool::take(uint64_t bytes, uint64_t budget, std::vector<Chunk>* out) noexcept {
+  if (room(budget) < bytes) return false;
   std::vector<Chunk> taken;
   uint64_t missing = bytes;
   while (missing) {
     // The largest idle chunk that fits; std::map is ordered by size.
     auto fitting = idle_by_size_.upper_bound(missing);
     if (fitting != idle_by_size_.begin()) {
-      --fitting;
-      taken.push_back(fitting->second.back());
-      fitting->second.pop_back();
-      if (fitting->second.empty()) idle_by_size_.erase(fitting);
-      idle_ -= taken.back().bytes;
+      taken.push_back(take_idle(--fitting));
       missing -= taken.back().bytes;
       continue;
     }
     const uint64_t size = power_below(std::min(missing, largest_));
-    // What is idle now is larger than what is missing: it makes room for what fits.
-    if (held_ + size > budget) trim(budget - std::min(budget, size));
     Chunk chunk;
-    if (held_ + size > budget || !create(size, &chunk)) {
-      // The device itself is full: an idle chunk that is too large can still make room.
-      if (held_ + size <= budget && idle_) {
-        trim(held_ - 1);
-        continue;
-      }
+    if (held_ + size > std::min(budget, full_at_) || !create(size, &chunk)) {
+      if (split(size)) continue;
       give(taken);
       return false;
     }
@@ -93,12 +112,7 @@ void ChunkPool::give(std::vector<Chunk>& chunks) noexcept {
 
 void ChunkPool::trim(uint64_t budget) noexcept {
   while (held_ > budget && idle_) {
-    auto smallest = idle_by_size_.begin();
-    const Chunk chunk = smallest->second.back();
-    smallest->second.pop_back();
-    if (smallest->second.empty()) idle_by_size_.erase(smallest);
-    idle_ -= chunk.bytes;
-    release(chunk);
+    release(take_idle(idle_by_size_.begin()));
   }
 }
 

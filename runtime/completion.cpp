@@ -308,6 +308,12 @@ void Completion::leave_marker(StreamState& stream) noexcept {
   record(held, stream);
 }
 
+void Completion::leave_own_marker(ThreadState& self) noexcept {
+  for (const auto& cached : self.streams)
+    if (cached.state && cached.handle == CU_STREAM_PER_THREAD && cached.epoch == stream_epoch())
+      leave_marker(*cached.state);
+}
+
 void Completion::stream_destroying(CUstream handle) noexcept {
   std::unique_lock held(mutex_);
   const auto found = by_handle_.find(handle);

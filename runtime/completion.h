@@ -90,6 +90,8 @@ class Completion {
   void launched(StreamState& stream) noexcept;  // while memory is short: marker cadence
   // What was submitted to the stream so far stays answerable when the stream itself will not.
   void leave_marker(StreamState& stream) noexcept;
+  // The same for the calling thread's per-thread streams, which nobody else can mark.
+  void leave_own_marker(ThreadState& self) noexcept;
   void stream_destroying(CUstream handle) noexcept;
   void context_destroying(CUcontext context) noexcept;
   void thread_ended(ThreadState& thread) noexcept;

@@ -17,10 +17,9 @@ namespace {
 
 // Pieces of 64 MiB: large enough that a remap (~0.1 ms a handle) is under a tenth of the copy over
 // PCIe 5 (1.2 ms), small enough to move while others are used. A small budget gets smaller pieces,
-// so that a handful of them always fits.
+// so that those on the way in and out are a small share of it.
 constexpr uint64_t kLargestPiece = 64 << 20;
-constexpr uint64_t kPiecesInBudget = 8;
-constexpr uint64_t kLargestChunk = 32 << 20;
+constexpr uint64_t kPiecesInBudget = 64;
 
 uint64_t piece_size(uint64_t limit) {
   const uint64_t share = limit / kPiecesInBudget;
@@ -33,11 +32,19 @@ Device::Device(const Driver& driver, int number, uint64_t all, uint64_t most, ui
                std::atomic<uint64_t>& host_held, const policy::PolicyEntry& entry)
     : ordinal(number),
       total(all),
-      limit(most),
       piece_bytes(piece_size(most)),
-      chunks(driver, number, std::min(piece_bytes, kLargestChunk)),
-      backups(driver, number, std::min(piece_bytes, kLargestChunk), host_limit, host_held),
+      limit(most),
+      access{{{CU_MEM_LOCATION_TYPE_DEVICE, number}, CU_MEM_ACCESS_FLAGS_PROT_READWRITE}},
+      chunks(driver, number, piece_bytes),
+      backups(driver, number, piece_bytes, host_limit, host_held),
       policy(entry.make()) {}
+
+std::vector<Device*> Engine::devices() {
+  std::vector<Device*> served;
+  for (auto& each : devices_)
+    if (Device* device = each.load(std::memory_order_acquire)) served.push_back(device);
+  return served;
+}
 
 Device* Engine::device() {
   CUdevice ordinal = -1;
@@ -99,7 +106,7 @@ Device* Engine::device() {
   }
   if (config.banner)
     log(LogLevel::Off, "active: {}, budget {} of {}, host {}, in place {}",
-        config.policy.entry->name, format_bytes(fresh->limit), format_bytes(total),
+        config.policy.entry->name, format_bytes(fresh->limit.load()), format_bytes(total),
         format_bytes(host_limit), fresh->backups.in_place() ? "yes" : "no");
   Device* expected = nullptr;
   if (devices_[ordinal].compare_exchange_strong(expected, fresh.get()))

@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -30,11 +31,36 @@ namespace spillway {
 
 using Held = std::unique_lock<std::mutex>;  // possession of the ledger, as a parameter
 
-// Private streams of one context, one per direction; non-blocking, so that the application's
-// default stream never waits for them.
+// A private stream of one context for one direction; non-blocking, so that the application's
+// default stream never waits for it.
+struct Lane {
+  CUcontext context = nullptr;
+  CUstream stream = nullptr;
+  std::vector<CUevent> spare;  // events of moves that are over
+};
 struct Lanes {
-  CUstream out = nullptr;
-  CUstream in = nullptr;
+  Lane out, in;
+};
+
+// A copy of one piece that is under way.
+struct Move {
+  Piece* piece = nullptr;  // null: it was taken back meanwhile (Rescue), or could not be ended
+  Cause cause = Cause::Pressure;
+  CUdeviceptr address = 0;  // of the device's side, and how much
+  uint64_t bytes = 0;
+  CUevent event = nullptr;  // recorded behind the copy
+  Lane* lane = nullptr;
+  std::vector<Backup> backups;  // out: what it fills
+  bool failed = false;          // the copy broke off: with it, most likely, the context
+};
+
+struct Request;  // mover_thread.h
+
+// Lock-step: what carries the simulated driver's time between a caller and the mover.
+struct Baton {
+  CUcontext context = nullptr;
+  CUstream stream = nullptr;
+  CUevent asked = nullptr, answered = nullptr;
 };
 
 struct Device {
@@ -44,27 +70,40 @@ struct Device {
   // What our chunks may come to: the limit less what the application holds past us.
   uint64_t budget() const {
     const uint64_t others = external.load(std::memory_order_relaxed);
-    return limit > others ? limit - others : 0;
+    const uint64_t most = limit.load(std::memory_order_relaxed);
+    return most > others ? most - others : 0;
   }
 
   const int ordinal;
   const uint64_t total;
-  const uint64_t limit;
   const uint64_t piece_bytes;
+  std::atomic<uint64_t> limit;
   std::atomic<uint64_t> external{0};  // passed-through allocations and the application's own VMM
 
-  bool moving = false;      // the token; ledger
-  uint64_t live_bytes = 0;  // extents of live ranges; ledger
+  // Ledger:
+  bool moving = false;         // the token
+  bool pressed = false;        // something had to leave: spare room is kept from now on
+  uint64_t live_bytes = 0;     // extents of live ranges
+  uint64_t present_bytes = 0;  // of what was asked for in live ranges: on the device
+  uint64_t peak_present_bytes = 0;
+  std::deque<Move> outs, ins;  // added to and taken from with the token too
+  std::deque<Request*> requests;
+  std::condition_variable wake;  // of the mover thread
+  std::map<CUcontext, Baton> batons;
+  bool has_thread = false;
+  bool parked = false;  // the process exits: the thread does nothing any more
 
-  ChunkPool chunks;    // token
-  BackupPool backups;  // token
+  // Token:
+  std::vector<CUmemAccessDesc> access;  // who may use what is mapped: this device, then its peers
+  ChunkPool chunks;
+  BackupPool backups;
   std::unique_ptr<policy::Policy> policy;
-  std::map<CUcontext, Lanes> lanes;  // token
+  std::map<CUcontext, Lanes> lanes;
 };
 
 struct Counters {  // for the summary; monotonic, relaxed
   std::atomic<uint64_t> allocations{0}, frees{0}, refused{0}, evictions{0}, fetches{0},
-      moved_out_bytes{0}, moved_in_bytes{0}, in_place_launches{0}, peak_bytes{0};
+      moved_out_bytes{0}, moved_in_bytes{0}, in_place_launches{0}, rescues{0};
 };
 
 // What a passed-through allocation occupies, so that its free can be accounted.
@@ -93,6 +132,7 @@ class Engine {
   // once).
   Device* device();
   Device* device(int ordinal) { return devices_[ordinal].load(std::memory_order_acquire); }
+  std::vector<Device*> devices();  // those that are served
 
   const Driver driver;
   const Config config;
@@ -110,7 +150,8 @@ class Engine {
   std::vector<Range*> dead;                        // objects to reuse
   std::map<uint64_t, std::vector<Range*>> cached;  // by extent, oldest first
   std::unordered_map<CUgraphExec, GraphUse> graphs;
-  uint64_t frees = 0;  // numbers cached ranges
+  uint64_t live_bytes = 0, peak_live_bytes = 0;  // extents of live ranges, on all devices
+  uint64_t frees = 0;                            // numbers cached ranges
   uint64_t buffer_ids = 0;
   uint32_t piece_ids = 0;
   bool said_exhausted = false;

@@ -31,19 +31,31 @@ CUresult run(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause
   // The driver does look at the memory of copies and sets.
   if (fast_path.captures.load(std::memory_order_relaxed) && is_capturing(engine.driver, ref))
     return need == Need::Stable ? with_fixed(engine, ranges, submit) : submit();
-  if (const CUresult result = acquire(engine, ranges, need, cause); result != CUDA_SUCCESS)
-    return result;
+  Arrivals arrivals;
+  CUresult result = acquire(engine, ranges, need, cause, &arrivals);
+  if (result != CUDA_SUCCESS) return result;
   StreamState* stream = engine.completion.resolve(ref, thread_state());
-  CUresult result = submit();
-  if (result == CUDA_ERROR_OUT_OF_MEMORY)
-    if (Device* device = engine.device(); device && relieve(engine, *device, kRelief))
-      result = submit();
+  wait_for(engine, ref, arrivals);
+  result = submit();
+  if (result == CUDA_ERROR_OUT_OF_MEMORY) {
+    // The driver needs memory for itself; what the launch names may have to make way, in part.
+    unpin(engine, ranges);
+    Device* device = engine.device();
+    const bool relieved = device && relieve(engine, *device, kRelief);
+    const CUresult again = acquire(engine, ranges, need, cause, &arrivals);
+    if (again != CUDA_SUCCESS) return again;
+    wait_for(engine, ref, arrivals);
+    if (relieved) result = submit();
+  }
   // Numbered after the submission: a marker recorded in between does not claim to cover it.
   const uint64_t number = use_clock.fetch_add(1, std::memory_order_seq_cst);
   for (Range* range : ranges) Completion::mark(*range, stream, number);
   if (stream) stream->last.store(number, std::memory_order_relaxed);
   unpin(engine, ranges);
-  if (stream && fast_path.short_of_memory.load(std::memory_order_relaxed))
+  // One that had to wait for memory costs more than a marker, which lets what it used leave early.
+  if (stream && !arrivals.empty())
+    engine.completion.leave_marker(*stream);
+  else if (stream && fast_path.short_of_memory.load(std::memory_order_relaxed))
     engine.completion.launched(*stream);
   return result;
 }

@@ -7,6 +7,22 @@
 
 namespace spillway {
 
+namespace {
+
+void count_present(Device& device, uint64_t change) {
+  device.present_bytes += change;
+  device.peak_present_bytes = std::max(device.peak_present_bytes, device.present_bytes);
+}
+
+uint64_t present(const Range& range) {
+  uint64_t sum = 0;
+  for (const Piece& piece : range.pieces)
+    if (facts(piece.residency).on_chunks) sum += range.asked(piece);
+  return sum;
+}
+
+}  // namespace
+
 bool advance(Engine& engine, const Held&, Piece& piece, Step step, Cause cause) noexcept {
   const auto to = next(piece.residency, step);
   if (!to) {
@@ -14,15 +30,22 @@ bool advance(Engine& engine, const Held&, Piece& piece, Step step, Cause cause) 
         piece.id, facts(piece.residency).name, name(step), name(cause));
     return false;
   }
+  const bool before = facts(piece.residency).on_chunks, after = facts(*to).on_chunks;
   piece.residency = *to;
   Range& range = *piece.range;
-  range.settled.store(on_device(range), std::memory_order_seq_cst);
+  range.settled.store(settled(range), std::memory_order_seq_cst);
+  if (before != after && range.life == Life::Live) {
+    Device& device = *engine.device(range.device);
+    count_present(device, after ? range.asked(piece) : -range.asked(piece));
+  }
   if (step == Step::EndEvict) {
     engine.counters.evictions++;
     engine.counters.moved_out_bytes += piece.bytes;
   } else if (step == Step::EndFetch) {
     engine.counters.fetches++;
     engine.counters.moved_in_bytes += piece.bytes;
+  } else if (step == Step::Rescue) {
+    engine.counters.rescues++;
   }
   log(LogLevel::Trace, "piece {} of {:#x}: {} -> {}, cause {}", piece.id, range.base, name(step),
       facts(*to).name, name(cause));
@@ -75,6 +98,32 @@ void retire(Engine& engine, const Held&, Range& range) noexcept {
   engine.dead.push_back(&range);
 }
 
+void come_alive(Engine& engine, const Held&, Device& device, Range& range) noexcept {
+  range.life = Life::Live;
+  device.live_bytes += range.extent;
+  engine.live_bytes += range.extent;
+  engine.peak_live_bytes = std::max(engine.peak_live_bytes, engine.live_bytes);
+  count_present(device, present(range));
+}
+
+void end_life(Engine& engine, const Held&, Device& device, Range& range, Life to) noexcept {
+  if (range.life == Life::Live) {
+    device.live_bytes -= range.extent;
+    engine.live_bytes -= range.extent;
+    count_present(device, -present(range));
+  }
+  range.life = to;
+}
+
+void rescue(Engine& engine, const Held& held, Range& range, Cause cause) noexcept {
+  for (Piece& piece : range.pieces) {
+    if (piece.residency != Residency::Evicting) continue;
+    for (Move& move : engine.device(range.device)->outs)
+      if (move.piece == &piece) move.piece = nullptr;
+    advance(engine, held, piece, Step::Rescue, cause);
+  }
+}
+
 void cache(Engine& engine, const Held&, Range& range) noexcept {
   range.life = Life::Cached;
   range.freed_order = ++engine.frees;
@@ -93,20 +142,19 @@ bool has_bytes(const Range& range) noexcept {
 
 bool usable(const Range& range) noexcept {
   return std::ranges::all_of(range.pieces, [](const Piece& piece) {
-    return piece.residency == Residency::Device ||
-           (piece.residency == Residency::Host && piece.mapped);
+    return piece.residency == Residency::Host ? piece.mapped : facts(piece.residency).usable;
   });
 }
 
 bool on_device(const Range& range) noexcept {
-  return std::ranges::all_of(
-      range.pieces, [](const Piece& piece) { return piece.residency == Residency::Device; });
+  return std::ranges::all_of(range.pieces, [](const Piece& piece) {
+    return piece.residency != Residency::Host && facts(piece.residency).usable;
+  });
 }
 
-bool in_transit(const Range& range) noexcept {
-  return std::ranges::any_of(range.pieces, [](const Piece& piece) {
-    return piece.residency == Residency::Evicting || piece.residency == Residency::Fetching;
-  });
+bool settled(const Range& range) noexcept {
+  return std::ranges::all_of(
+      range.pieces, [](const Piece& piece) { return piece.residency == Residency::Device; });
 }
 
 }  // namespace spillway

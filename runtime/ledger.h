@@ -17,15 +17,24 @@ Range* find_live(Engine& engine, const Held& held, CUdeviceptr address) noexcept
 Range* new_range(Engine& engine, const Held& held, Device& device, uint64_t bytes) noexcept;
 void retire(Engine& engine, const Held& held, Range& range) noexcept;  // its pieces are Unbacked
 
+// The range becomes the application's; or, freed or lost, stops being so.
+void come_alive(Engine& engine, const Held& held, Device& device, Range& range) noexcept;
+void end_life(Engine& engine, const Held& held, Device& device, Range& range, Life to) noexcept;
+
+// Takes pieces back whose copy to the host is still under way: they never left.
+void rescue(Engine& engine, const Held& held, Range& range, Cause cause) noexcept;
+
 // Adds to the cache of freed ranges / takes from it.
 void cache(Engine& engine, const Held& held, Range& range) noexcept;
 void uncache(Engine& engine, const Held& held, Range& range) noexcept;
 
 // It has bytes that somebody may still ask for.
 bool has_bytes(const Range& range) noexcept;
-// The application may use every piece where it is.
+// The application may use every piece where it is, once it has waited for those that arrive.
 bool usable(const Range& range) noexcept;
+// The same, and none of them on the host.
 bool on_device(const Range& range) noexcept;
-bool in_transit(const Range& range) noexcept;
+// Every piece is on the device and none is moving.
+bool settled(const Range& range) noexcept;
 
 }  // namespace spillway

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Moves pieces between device and host at an address that does not change. Today the thread that
-// needs the memory drives it and waits; a mover thread per device takes over behind this interface.
+// Moves pieces between device and host at an address that does not change, both ways at once, and
+// without waiting for more than it must:
+//
+//   out: a copy on the out lane, ordered on the GPU behind the piece's last uses. When the host has
+//        seen its end, the address changes over to the backup and the chunks are idle.
+//   in:  the address changes over to chunks, then a copy on the in lane; work that uses the piece
+//        waits for it on the GPU.
 //
 // There is no atomic remap: between unmap and set-access the address faults, and one early unmap
-// kills the context. So: a piece that moves is Evicting or Fetching, no launch is submitted that
-// names it, and it is unmapped only after the host has seen the end of every use.
+// kills the context. So no launch is submitted that names a piece in Leaving or Fetching, and
+// nothing is unmapped before the host has seen the end of every use.
 //
-// All functions need the device's token (which relaxes captures) and a current context of the
-// device; none may be called with the ledger held.
+// All functions need the device's token (room.h) and none may be called with the ledger held.
 #pragma once
 
+#include <chrono>
 #include <span>
 #include <vector>
 
@@ -21,12 +26,11 @@ class Mover {
  public:
   Mover(Engine& engine, Device& device) : engine_(engine), device_(device) {}
 
-  // Pieces in Evicting leave together: all copies are queued before any is waited for. Each ends in
-  // Host, or in Device again when it could not go (host memory ended, a stream cannot be marked).
-  // Returns the bytes that became idle.
-  uint64_t evict(std::span<Piece* const> pieces, Cause cause) noexcept;
+  // Queues the copies of pieces in Evicting; each goes on to Host when it is settled. Returns those
+  // that are back in Device because they cannot go (host memory ended, a stream cannot be marked).
+  std::vector<Piece*> evict(std::span<Piece* const> pieces, Cause cause) noexcept;
 
-  // A piece in Fetching, with chunks that cover it; ends in Device, or in Host with the chunks
+  // A piece in Fetching, with chunks that cover it. Ends in Arriving; or in Host, with the chunks
   // given back.
   bool fetch(Piece& piece, std::vector<Chunk>& chunks, Cause cause) noexcept;
 
@@ -37,15 +41,37 @@ class Mover {
   // Takes away what backs the pieces of a range that nobody uses any more.
   void drop(Range& range) noexcept;
 
+  // Ends the moves whose copies are over, without waiting. In lock-step that is none: when the
+  // driver is asked decides the answer.
+  void settle() noexcept;
+  // Waits until the oldest copy of a direction is over, and ends it. False: there is none, or it
+  // did not end in time (what it waits for may wait, in the end, for the caller).
+  bool settle_oldest(std::deque<Move> Device::*direction) noexcept;
+  // Waits for everything that reads or writes the range, or runs in the context.
+  void settle_range(const Range& range) noexcept;
+  void settle_context(CUcontext context) noexcept;
+
+  // More would only wait in a queue: what comes in next may be more urgent than what is in it.
+  bool full(std::deque<Move> Device::*direction) noexcept;
+  uint64_t leaving_bytes() noexcept;  // that will be idle when the copies under way are over
+
  private:
   Lanes* lanes(CUcontext context) noexcept;
-  bool copy_out(Piece& piece, Lanes& lanes) noexcept;
-  bool settle_on_host(Piece& piece) noexcept;
+  CUevent mark(Lane& lane) noexcept;
+  bool copy_out(Piece& piece, Lane& lane, std::vector<Backup>& backups) noexcept;
+  bool wait(Move& move, std::chrono::milliseconds patience) noexcept;
+  void note(Move& move, CUresult result) noexcept;
+  template <class Match>
+  void settle_those(const Match& match) noexcept;
+  void end(std::deque<Move> Device::*direction, std::deque<Move>::iterator move) noexcept;
+  void end_out(Move& move) noexcept;
+  void end_in(Move& move) noexcept;
+  bool change_over(Piece& piece, std::vector<Backup>& backups) noexcept;
   template <class Parts>
   CUresult map(const Piece& piece, const Parts& parts) noexcept;
   template <class Parts>
   CUresult unmap(const Piece& piece, const Parts& parts) noexcept;
-  bool finish(Piece& piece, Step step, Cause cause) noexcept;
+  bool step(Piece& piece, Step step, Cause cause) noexcept;
 
   Engine& engine_;
   Device& device_;

@@ -111,7 +111,7 @@ CUresult Manager::mem_info(size_t* free, size_t* total) noexcept {
   if (!device) return result;
   Held held(engine_.ledger);
   const uint64_t used = device->live_bytes + device->external.load();
-  const uint64_t all = device->limit + engine_.host_limit;
+  const uint64_t all = device->limit.load() + engine_.host_limit;
   if (total) *total = all;
   if (free) *free = all > used ? all - used : 0;
   return CUDA_SUCCESS;
@@ -121,7 +121,7 @@ CUresult Manager::total_memory(size_t* bytes, CUdevice ordinal) noexcept {
   const CUresult result = engine_.driver.cuDeviceTotalMem_v2(bytes, ordinal);
   if (result != CUDA_SUCCESS || engine_.config.report == MemoryReport::Physical) return result;
   const Device* device = ordinal < Engine::kMaxDevices ? engine_.device(ordinal) : nullptr;
-  if (device) *bytes = device->limit + engine_.host_limit;
+  if (device) *bytes = device->limit.load() + engine_.host_limit;
   return result;
 }
 

@@ -5,6 +5,7 @@
 
 #include <cuda.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <vector>
@@ -31,8 +32,8 @@ struct Backup {
   uint64_t bytes = 0;
 };
 
-// Guarded by the ledger, but for chunks and backups: those belong to whoever moves (the device's
-// token, mover.h).
+// Guarded by the ledger, but for chunks and backups: those belong to whoever has the device's token
+// (mover.h).
 struct Piece {
   Range* range = nullptr;
   uint32_t id = 0;
@@ -40,6 +41,7 @@ struct Piece {
   uint64_t bytes = 0;
   Residency residency = Residency::Unbacked;
   bool mapped = false;          // Host only: the backup stands at the address (in place)
+  CUevent arrived = nullptr;    // Arriving only: what work that uses it must wait for
   std::vector<Chunk> chunks;    // in address order
   std::vector<Backup> backups;  // in address order
 };
@@ -92,6 +94,10 @@ struct alignas(64) Range {
   uint64_t freed_order = 0;   // Cached: oldest first
   std::vector<Piece> pieces;
 
+  // How much of a piece the application asked for: the last one ends in the middle of a granule.
+  uint64_t asked(const Piece& piece) const {
+    return bytes > piece.offset ? std::min(piece.bytes, bytes - piece.offset) : 0;
+  }
   bool movable() const { return pins == 0 && still == 0 && graph_stills == 0; }
   uint64_t last_use() const {
     uint64_t last = many.load(std::memory_order_relaxed);

@@ -3,13 +3,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <set>
-#include <unordered_map>
+#include <map>
 
-#include "runtime/capture.h"
+#include "runtime/context_scope.h"
 #include "runtime/ledger.h"
 #include "runtime/log.h"
-#include "runtime/mover.h"
+#include "runtime/mover_thread.h"
+#include "runtime/room.h"
 
 namespace spillway {
 
@@ -17,206 +17,69 @@ namespace {
 
 constexpr std::chrono::seconds kPatience{2};
 
-// The device's token for the length of a scope. Waits for it; the ledger is released meanwhile.
-// What is done with it must not disturb a capture that this thread has in progress.
-class Token {
- public:
-  Token(Engine& engine, Device& device, Held& held)
-      : engine_(engine), device_(device), held_(held), relaxed_(engine.driver) {
-    engine_.changed.wait(held_, [&] { return !device_.moving; });
-    device_.moving = true;
-  }
-  ~Token() {
-    if (!held_.owns_lock()) held_.lock();
-    device_.moving = false;
-    engine_.changed.notify_all();
-  }
-  Token(const Token&) = delete;
-  Token& operator=(const Token&) = delete;
+void drop_dead(std::vector<Range*>& ranges) {
+  std::erase_if(ranges, [](const Range* range) { return !has_bytes(*range); });
+}
 
- private:
-  Engine& engine_;
-  Device& device_;
-  Held& held_;
-  RelaxedCapture relaxed_;
-};
-
-class Unlocked {
- public:
-  explicit Unlocked(Held& held) : held_(held) { held_.unlock(); }
-  ~Unlocked() { held_.lock(); }
-  Unlocked(const Unlocked&) = delete;
-  Unlocked& operator=(const Unlocked&) = delete;
-
- private:
-  Held& held_;
-};
-
-// Everything below runs with the token.
-class Room {
- public:
-  Room(Engine& engine, Device& device, Held& held, std::span<Range* const> keep)
-      : engine_(engine), device_(device), held_(held), keep_(keep), mover_(engine, device) {}
-
-  // Chunks for `bytes`, if need be from victims. `wanted`: what the caller will ask for in all; the
-  // first shortage makes room for all of it, so that victims leave together.
-  bool make(uint64_t bytes, uint64_t wanted, std::vector<Chunk>* out) {
-    while (true) {
-      bool taken;
-      {
-        Unlocked open(held_);
-        taken = device_.chunks.take(bytes, device_.budget(), out);
-      }
-      if (taken) return true;
-      const uint64_t held = device_.chunks.held(), budget = device_.budget();
-      const uint64_t room = device_.chunks.idle() + (budget > held ? budget - held : 0);
-      if (!free_some(wanted > room ? wanted - room : 1) && !wait_for_pins()) return false;
-    }
-  }
-
-  // Frees at least one piece, or about `bytes` in all. False: nothing can leave.
-  bool free_some(uint64_t bytes) {
-    return drop_cached(bytes, false) || evict(bytes) || drop_cached(bytes, true);
-  }
-
- private:
-  // Copy-only, there is nothing but the device: what another thread has pinned for the length of
-  // its submission may leave in a moment. In place, nobody need wait. The limit is for a submission
-  // that waits, in the end, for this thread.
-  bool wait_for_pins() {
-    if (device_.backups.in_place()) return false;
-    const auto pinned = [&](const Range* range) {
-      return has_bytes(*range) && range->device == device_.ordinal && range->pins &&
-             !range->still && !range->graph_stills &&
-             std::ranges::find(keep_, range) == keep_.end();
-    };
-    std::vector<Range*> waited;
-    for (Range* range : engine_.ranges)
-      if (pinned(range)) waited.push_back(range);
-    return !waited.empty() && engine_.changed.wait_for(held_, kPatience, [&] {
-      return std::ranges::any_of(waited, [&](const Range* range) { return !pinned(range); });
-    });
-  }
-
-  // Freed ranges go first: nobody will miss their bytes.
-  bool drop_cached(uint64_t bytes, bool wait) {
-    uint64_t freed = 0;
-    while (freed < bytes) {
-      Range* oldest = nullptr;
-      for (auto& [extent, list] : engine_.cached)
-        for (Range* range : list)
-          if (range->device == device_.ordinal && range->pins == 0 &&
-              (!oldest || range->freed_order < oldest->freed_order) &&
-              (wait || engine_.completion.idle(*range)))
-            oldest = range;
-      if (!oldest) break;
-      uncache(engine_, held_, *oldest);
-      oldest->settled.store(false);
-      Waited waited;
-      {
-        Unlocked open(held_);
-        drain_gates();
-        waited = engine_.completion.wait_for_uses(*oldest);
-        if (waited == Waited::Done) mover_.drop(*oldest);
-      }
-      if (waited == Waited::Unknown) {  // a capture is in the way; later
-        cache(engine_, held_, *oldest);
-        break;
-      }
-      if (waited != Waited::Done) {  // a broken context: leave it be for good
-        oldest->life = Life::Lost;
-        continue;
-      }
-      freed += oldest->extent;
-      if (std::ranges::all_of(oldest->pieces, [](const Piece& piece) {
-            return piece.residency == Residency::Unbacked;
-          }))
-        retire(engine_, held_, *oldest);
-      else
-        oldest->life = Life::Lost;
-    }
-    return freed > 0;
-  }
-
-  bool evict(uint64_t bytes) {
-    std::vector<policy::PieceView> views;
-    std::vector<Piece*> pieces;  // by the view's place before ranking; ids name them after
-    std::unordered_map<uint32_t, Piece*> by_id;
-    for (Range* range : engine_.ranges) {
-      if (!has_bytes(*range) || range->device != device_.ordinal || !range->movable()) continue;
-      if (std::ranges::find(keep_, range) != keep_.end()) continue;
-      for (Piece& piece : range->pieces) {
-        if (piece.residency != Residency::Device || stuck_.contains(piece.id)) continue;
-        views.push_back({piece.id, piece.bytes, range->last_use()});
-        by_id[piece.id] = &piece;
-      }
-    }
-    device_.policy->rank(views);
-    std::vector<Piece*> leaving;
-    uint64_t sum = 0;
-    for (const policy::PieceView& view : views) {
-      if (sum >= bytes) break;
-      Piece* piece = by_id[view.id];
-      if (!advance(engine_, held_, *piece, Step::BeginEvict, Cause::Pressure)) continue;
-      leaving.push_back(piece);
-      sum += piece->bytes;
-    }
-    if (leaving.empty()) return false;
-    fast_path.short_of_memory.store(true, std::memory_order_relaxed);
-    uint64_t freed;
-    {
-      Unlocked open(held_);
-      freed = mover_.evict(leaving, Cause::Pressure);
-    }
-    for (Piece* piece : leaving)  // one that would not go is not asked again for this request
-      if (piece->residency == Residency::Device) stuck_.insert(piece->id);
-    return freed > 0 || leaving.size() < views.size();
-  }
-
-  Engine& engine_;
-  Device& device_;
-  Held& held_;
-  std::span<Range* const> keep_;
-  Mover mover_;
-  std::set<uint32_t> stuck_;
-};
+bool satisfied(const Range& range, Need need) {
+  return need == Need::Stable ? usable(range) : on_device(range);
+}
 
 // Brings in what is missing. With the token. False: a piece that had to come in could not.
 bool bring(Engine& engine, Device& device, Held& held, std::span<Range* const> ranges, Need need,
            Cause cause) {
   Room room(engine, device, held, ranges);
   Mover mover(engine, device);
+  const auto missing = [&](const Range& range, const Piece& piece) {
+    if (piece.residency != Residency::Host || !has_bytes(range)) return false;
+    if (!piece.mapped || need == Need::Fixed) return true;
+    // In place will do for a copy, and for what was held still where it is.
+    return need == Need::Device && !range.still && !range.graph_stills;
+  };
   uint64_t wanted = 0;
   for (const Range* range : ranges)
     for (const Piece& piece : range->pieces)
-      if (piece.residency == Residency::Host) wanted += piece.bytes;
+      if (missing(*range, piece)) wanted += piece.bytes;
   bool complete = true, full = false;
   for (Range* range : ranges) {
     for (Piece& piece : range->pieces) {
-      if (piece.residency != Residency::Host || !has_bytes(*range)) continue;
-      const bool still = range->still || range->graph_stills;
-      if (still && piece.mapped && need != Need::Fixed) continue;  // stays where it was held
+      if (!missing(*range, piece)) continue;
       std::vector<Chunk> chunks;
       full = full || !room.make(piece.bytes, wanted, &chunks);
       wanted -= std::min(wanted, piece.bytes);
-      if (full) {
-        complete = complete && piece.mapped && need != Need::Fixed;
-        continue;
+      bool in = false;
+      // A copy that uses it in place may be on its way to the driver in another thread; one that
+      // waits, in the end, for this thread is not waited for.
+      if (!full && engine.changed.wait_for(held, kPatience, [&] { return range->pins == 0; }) &&
+          advance(engine, held, piece, Step::BeginFetch, cause)) {
+        Unlocked open(held);
+        if (mover.full(&Device::ins)) mover.settle_oldest(&Device::ins);
+        in = mover.fetch(piece, chunks, cause);
       }
-      // A copy that uses it in place may be on its way to the driver in another thread.
-      engine.changed.wait(held, [&] { return range->pins == 0; });
-      if (!advance(engine, held, piece, Step::BeginFetch, cause)) continue;
-      Unlocked open(held);
-      const bool in = mover.fetch(piece, chunks, cause);
+      if (!chunks.empty()) {
+        Unlocked open(held);
+        device.chunks.give(chunks);
+      }
       complete = complete && (in || (piece.mapped && need != Need::Fixed));
     }
   }
   return complete;
 }
 
-bool satisfied(const Range& range, Need need) {
-  if (in_transit(range)) return false;
-  return need == Need::Stable ? usable(range) : on_device(range);
+// The last copy that arrives for these ranges, in each lane.
+Arrivals arrivals_of(Engine& engine, const Held&, std::span<Range* const> ranges) {
+  std::map<const Lane*, CUevent> last;
+  for (Device* device : engine.devices())
+    for (const Move& move : device->ins)
+      if (move.event && std::ranges::find(ranges, move.piece->range) != ranges.end())
+        last[move.lane] = move.event;
+  Arrivals arrivals;
+  for (const auto& [lane, event] : last) arrivals.push_back(event);
+  return arrivals;
+}
+
+void unpin_held(const Held&, std::span<Range* const> ranges) {
+  for (Range* range : ranges) range->pins--;
 }
 
 }  // namespace
@@ -229,56 +92,73 @@ void say_exhausted(Engine& engine, Device& device, const char* what, uint64_t by
       "others. "
       "Host: {} of {} MiB. Live allocations: {} MiB. Raise SPILLWAY_HOST_LIMIT or "
       "SPILLWAY_DEVICE_LIMIT, or allocate less.",
-      what, bytes >> 20, device.chunks.held() >> 20, device.limit >> 20,
+      what, bytes >> 20, device.chunks.held() >> 20, device.limit.load() >> 20,
       device.external.load() >> 20, engine.host_held.load() >> 20, engine.host_limit >> 20,
       device.live_bytes >> 20);
 }
 
-CUresult acquire(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause) noexcept {
+CUresult acquire(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause,
+                 Arrivals* arrivals) noexcept {
   Held held(engine.ledger);
-  std::erase_if(ranges, [](const Range* range) { return !has_bytes(*range); });
-  if (ranges.empty()) return CUDA_SUCCESS;
+  drop_dead(ranges);
+  for (Range* range : ranges) rescue(engine, held, *range, cause);
+  std::vector<Range*> pinned;
+  bool complete = true;
   // Ranges of several devices in one launch (peers): each device brings in its own.
-  bool tried = false;
-  while (!std::ranges::all_of(ranges, [&](const Range* r) { return satisfied(*r, need); })) {
-    if (std::ranges::any_of(ranges, [](const Range* range) { return in_transit(*range); })) {
-      engine.changed.wait(held);
-      std::erase_if(ranges, [](const Range* range) { return !has_bytes(*range); });
+  for (Device* device : engine.devices()) {
+    std::vector<Range*> own;
+    const auto pin_own = [&] {
+      for (Range* range : own) range->pins++;
+      pinned.insert(pinned.end(), own.begin(), own.end());
+    };
+    for (Range* range : ranges)
+      if (range->device == device->ordinal && has_bytes(*range)) own.push_back(range);
+    if (std::ranges::all_of(own, [&](const Range* range) { return satisfied(*range, need); })) {
+      pin_own();
       continue;
     }
-    if (tried && std::ranges::all_of(ranges, [](const Range* r) { return usable(*r); }) &&
-        need != Need::Fixed) {
-      engine.counters.in_place_launches++;
-      break;  // what does not fit is used in place
-    }
-    std::vector<Device*> devices;
-    for (const Range* range : ranges) {
-      Device* device = engine.device(range->device);
-      if (std::ranges::find(devices, device) == devices.end()) devices.push_back(device);
-    }
-    bool complete = true;
-    for (Device* device : devices) {
-      std::vector<Range*> own;
-      for (Range* range : ranges)
-        if (range->device == device->ordinal) own.push_back(range);
-      Token token(engine, *device, held);
-      std::erase_if(own, [](const Range* range) { return !has_bytes(*range); });
-      if (std::ranges::any_of(own, [](const Range* range) { return in_transit(*range); })) continue;
-      complete = bring(engine, *device, held, own, need, cause) && complete;
-    }
-    std::erase_if(ranges, [](const Range* range) { return !has_bytes(*range); });
-    if (!complete) {
-      uint64_t bytes = 0;
-      for (const Range* range : ranges) bytes += range->extent;
-      if (!ranges.empty())
-        say_exhausted(engine, *engine.device(ranges[0]->device), "the working set of one call",
-                      bytes);
-      return CUDA_ERROR_OUT_OF_MEMORY;
-    }
-    tried = true;
+    // Nobody but this thread can name its per-thread stream.
+    held.unlock();
+    engine.completion.leave_own_marker(thread_state());
+    held.lock();
+    as_mover(engine, *device, held, [&](Held& mine) {
+      drop_dead(own);
+      for (Range* range : own) rescue(engine, mine, *range, cause);
+      complete = bring(engine, *device, mine, own, need, cause) && complete;
+      drop_dead(own);
+      pin_own();
+    });
   }
-  for (Range* range : ranges) range->pins++;
+  ranges = pinned;
+  if (!complete) {
+    unpin_held(held, ranges);
+    engine.changed.notify_all();
+    uint64_t bytes = 0;
+    for (const Range* range : ranges) bytes += range->extent;
+    if (!ranges.empty())
+      say_exhausted(engine, *engine.device(ranges[0]->device), "the working set of one call",
+                    bytes);
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  }
+  if (need == Need::Device &&
+      !std::ranges::all_of(ranges, [](const Range* range) { return on_device(*range); }))
+    engine.counters.in_place_launches++;  // what does not fit is used in place
+  const Arrivals coming = arrivals_of(engine, held, ranges);
+  held.unlock();
+  if (arrivals)
+    *arrivals = coming;
+  else
+    for (const CUevent event : coming) engine.driver.cuEventSynchronize(event);
   return CUDA_SUCCESS;
+}
+
+void wait_for(Engine& engine, StreamRef ref, const Arrivals& arrivals) noexcept {
+  const CUstream stream = ref.handle       ? ref.handle
+                          : ref.per_thread ? CU_STREAM_PER_THREAD
+                                           : CU_STREAM_LEGACY;
+  for (const CUevent event : arrivals)
+    if (engine.driver.cuStreamWaitEvent(stream, event, 0) != CUDA_SUCCESS)
+      engine.driver.cuEventSynchronize(event);
 }
 
 CUresult with_fixed(Engine& engine, std::vector<Range*>& ranges,
@@ -303,30 +183,45 @@ void unpin(Engine& engine, std::span<Range* const> ranges) noexcept {
 
 CUresult back_range(Engine& engine, Device& device, Range& range) noexcept {
   Held held(engine.ledger);
-  Token token(engine, device, held);
   Range* const keep[] = {&range};
-  Room room(engine, device, held, keep);
-  Mover mover(engine, device);
-  uint64_t wanted = range.extent;
   bool complete = true;
-  for (Piece& piece : range.pieces) {
-    std::vector<Chunk> chunks;
-    const bool room_made = room.make(piece.bytes, wanted, &chunks);
-    wanted -= piece.bytes;
-    Unlocked open(held);
-    if (!(room_made && mover.back(piece, chunks)) && !mover.back_on_host(piece)) {
-      complete = false;
-      break;
-    }
-  }
-  if (complete) {
-    range.life = Life::Live;  // before the token goes: it may be the next victim
-    return CUDA_SUCCESS;
-  }
   {
-    Unlocked open(held);
-    mover.drop(range);
+    // While there is room, nothing has to move, and whoever allocates does it himself.
+    Token token(engine, device, held);
+    Room room(engine, device, held, keep);
+    device.chunks.ask_again();
+    for (Piece& piece : range.pieces) {
+      std::vector<Chunk> chunks;
+      complete = room.take(piece.bytes, &chunks);
+      if (!complete) break;
+      Unlocked open(held);
+      complete = Mover(engine, device).back(piece, chunks);
+      if (!complete) break;
+    }
+    if (complete) come_alive(engine, held, device, range);  // it may be the next victim
   }
+  if (complete) return CUDA_SUCCESS;
+  as_mover(engine, device, held, [&](Held& mine) {
+    Room room(engine, device, mine, keep);
+    Mover mover(engine, device);
+    uint64_t wanted = 0;
+    for (const Piece& piece : range.pieces)
+      if (piece.residency == Residency::Unbacked) wanted += piece.bytes;
+    complete = true;
+    for (Piece& piece : range.pieces) {
+      if (piece.residency != Residency::Unbacked) continue;
+      std::vector<Chunk> chunks;
+      const bool room_made = room.make(piece.bytes, wanted, &chunks);
+      wanted -= piece.bytes;
+      Unlocked open(mine);
+      complete = (room_made && mover.back(piece, chunks)) || mover.back_on_host(piece);
+      if (!complete) break;
+    }
+    if (complete) return come_alive(engine, mine, device, range);
+    Unlocked open(mine);
+    mover.drop(range);
+  });
+  if (complete) return CUDA_SUCCESS;
   say_exhausted(engine, device, "an allocation", range.extent);
   return CUDA_ERROR_OUT_OF_MEMORY;
 }
@@ -334,12 +229,7 @@ CUresult back_range(Engine& engine, Device& device, Range& range) noexcept {
 bool relieve(Engine& engine, Device& device, uint64_t bytes) noexcept {
   Held held(engine.ledger);
   Token token(engine, device, held);
-  Room room(engine, device, held, {});
-  const uint64_t before = device.chunks.held();
-  if (device.chunks.idle() < bytes) room.free_some(bytes - device.chunks.idle());
-  Unlocked open(held);
-  device.chunks.trim(before > bytes ? before - bytes : 0);
-  return device.chunks.held() < before;
+  return Room(engine, device, held, {}).relieve(bytes);
 }
 
 void drop_context(Engine& engine, CUcontext context) noexcept {
@@ -349,11 +239,11 @@ void drop_context(Engine& engine, CUcontext context) noexcept {
     if (range.life == Life::Dead || range.context != context) continue;
     Device& device = *engine.device(range.device);
     Token token(engine, device, held);
-    engine.changed.wait(held, [&] { return range.pins == 0; });
+    engine.changed.wait_for(held, kPatience, [&] { return range.pins == 0; });
     if (range.life == Life::Dead || range.context != context) continue;  // while we waited
     if (range.life == Life::Cached) uncache(engine, held, range);
-    if (range.life == Life::Live) device.live_bytes -= range.extent;
-    range.life = Life::Lost;
+    rescue(engine, held, range, Cause::Free);
+    end_life(engine, held, device, range, Life::Lost);
     range.settled.store(false);
     {
       Unlocked open(held);
@@ -365,11 +255,14 @@ void drop_context(Engine& engine, CUcontext context) noexcept {
         }))
       retire(engine, held, range);
   }
-  for (int ordinal = 0; ordinal < Engine::kMaxDevices; ordinal++) {
-    Device* device = engine.device(ordinal);
-    if (!device) continue;
+  for (Device* device : engine.devices()) {
     Token token(engine, *device, held);
+    {
+      Unlocked open(held);
+      Mover(engine, *device).settle_context(context);
+    }
     device->lanes.erase(context);  // the streams themselves die with their context
+    device->batons.erase(context);
   }
   std::lock_guard accounts(engine.accounts);
   std::erase_if(engine.externals, [&](const auto& each) {

@@ -17,11 +17,16 @@ enum class Need {
   Fixed,   // it must be on the device, or the call fails (something will look at its memory)
 };
 
-// Makes the ranges usable and pins them until unpin(): none of their pieces moves in between.
-// OUT_OF_MEMORY: a piece had to be on the device and nothing could make room; nothing is pinned
-// then. The ranges may have died in the meantime; what is not live is left out (removed from the
-// set).
-CUresult acquire(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause) noexcept;
+// Makes the ranges usable and pins them until unpin(): none of their pieces leaves in between.
+// What still arrives is put into `arrivals`: the user's stream must wait for it (wait_for); where
+// that is null, the host waits here. OUT_OF_MEMORY: a piece had to be on the device and nothing
+// could make room; nothing is pinned then. The ranges may have died in the meantime; what is not
+// live is left out (removed from the set).
+using Arrivals = std::vector<CUevent>;
+CUresult acquire(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause,
+                 Arrivals* arrivals = nullptr) noexcept;
+// Makes the stream wait on the GPU for copies that arrive; or, where it will not, the host.
+void wait_for(Engine& engine, StreamRef stream, const Arrivals& arrivals) noexcept;
 // Runs `submit` with the ranges on the device, as far as that can be; where they only stay usable
 // on the host, it runs all the same. OUT_OF_MEMORY: they are not usable at all.
 CUresult with_fixed(Engine& engine, std::vector<Range*>& ranges, const Submission& submit) noexcept;

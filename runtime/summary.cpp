@@ -8,6 +8,7 @@
 
 #include "runtime/bytes.h"
 #include "runtime/log.h"
+#include "runtime/mover_thread.h"
 
 namespace spillway {
 
@@ -35,9 +36,18 @@ constexpr Field kSummaryFields[] = {
     {"moved_out_bytes", [](Engine& e) { return e.counters.moved_out_bytes.load(); }},
     {"moved_in_bytes", [](Engine& e) { return e.counters.moved_in_bytes.load(); }},
     {"in_place_launches", [](Engine& e) { return e.counters.in_place_launches.load(); }},
-    {"peak_bytes", [](Engine& e) { return e.counters.peak_bytes.load(); }},
+    {"rescues", [](Engine& e) { return e.counters.rescues.load(); }},
+    {"peak_bytes", [](Engine& e) { return e.peak_live_bytes; }},
     {"device_limit",
-     [](Engine& e) { return sum_devices(e, [](const Device& d) { return d.limit; }); }},
+     [](Engine& e) { return sum_devices(e, [](const Device& d) { return d.limit.load(); }); }},
+    {"peak_device_live_bytes",
+     [](Engine& e) {
+       return sum_devices(e, [](const Device& d) { return d.peak_present_bytes; });
+     }},
+    {"chunk_creates",
+     [](Engine& e) { return sum_devices(e, [](const Device& d) { return d.chunks.creates(); }); }},
+    {"chunk_releases",
+     [](Engine& e) { return sum_devices(e, [](const Device& d) { return d.chunks.releases(); }); }},
     {"device_held",
      [](Engine& e) { return sum_devices(e, [](const Device& d) { return d.chunks.held(); }); }},
     {"in_place",
@@ -55,6 +65,7 @@ std::atomic<bool> exiting{false};
 void write() {
   if (getpid() != owner || !at_exit) return;
   exiting.store(true);
+  park_movers(*at_exit);
   const Path& path = at_exit->config.summary;
   if (path.empty()) return;
   try {
@@ -87,8 +98,8 @@ std::string summary_line(Engine& engine) {
   const Counters& counters = engine.counters;
   return fmt::format(
       "{} allocated at the peak on a budget of {}; {} evictions ({}), {} fetches ({})",
-      format_bytes(counters.peak_bytes.load()),
-      format_bytes(sum_devices(engine, [](const Device& d) { return d.limit; })),
+      format_bytes(engine.peak_live_bytes),
+      format_bytes(sum_devices(engine, [](const Device& d) { return d.limit.load(); })),
       counters.evictions.load(), format_bytes(counters.moved_out_bytes.load()),
       counters.fetches.load(), format_bytes(counters.moved_in_bytes.load()));
 }

@@ -7,9 +7,9 @@
 namespace spillway {
 namespace {
 
-constexpr Step kAllSteps[] = {Step::Back,     Step::BackHost,   Step::BeginEvict,
-                              Step::EndEvict, Step::AbortEvict, Step::BeginFetch,
-                              Step::EndFetch, Step::AbortFetch, Step::Drop};
+constexpr Step kAllSteps[] = {Step::Back,   Step::BackHost, Step::BeginEvict, Step::Rescue,
+                              Step::Leave,  Step::EndEvict, Step::AbortEvict, Step::BeginFetch,
+                              Step::Arrive, Step::EndFetch, Step::AbortFetch, Step::Drop};
 
 struct Book : testing::Test {
   Book() : engine(Driver{}, default_config()), held(engine.ledger) {
@@ -51,12 +51,19 @@ TEST_F(Book, OnlyCompletedMovesAreCounted) {
   step(0, Step::AbortEvict);
   EXPECT_EQ(engine.counters.moved_out_bytes, 0u);
   step(0, Step::BeginEvict);
+  step(0, Step::Rescue);
+  EXPECT_EQ(engine.counters.moved_out_bytes, 0u);
+  EXPECT_EQ(engine.counters.rescues, 1u);
+  step(0, Step::BeginEvict);
+  step(0, Step::Leave);
   step(0, Step::EndEvict);
   step(0, Step::BeginFetch);
   step(0, Step::AbortFetch);
   EXPECT_EQ(engine.counters.moved_out_bytes, 5u);
   EXPECT_EQ(engine.counters.moved_in_bytes, 0u);
   step(0, Step::BeginFetch);
+  step(0, Step::Arrive);
+  EXPECT_EQ(engine.counters.moved_in_bytes, 0u);
   step(0, Step::EndFetch);
   EXPECT_EQ(engine.counters.moved_in_bytes, 5u);
   EXPECT_EQ(engine.counters.evictions, 1u);
@@ -73,6 +80,31 @@ TEST(ResidencyTable, EveryStateCanBeReachedAndLeft) {
     EXPECT_TRUE(reached) << row.name;
     EXPECT_TRUE(left) << row.name;
   }
+}
+
+TEST_F(Book, WorkMayBeSubmittedForWhatArrivesButItIsNotSettled) {
+  step(0, Step::BackHost);
+  step(1, Step::Back);
+  step(0, Step::BeginFetch);
+  EXPECT_FALSE(usable(range));
+  step(0, Step::Arrive);
+  EXPECT_TRUE(usable(range));
+  EXPECT_TRUE(on_device(range));
+  EXPECT_FALSE(range.settled);
+  step(0, Step::EndFetch);
+  EXPECT_TRUE(range.settled);
+}
+
+TEST_F(Book, WhatLeavesCanBeTakenBackUntilItsCopyIsSeenToBeOver) {
+  step(0, Step::Back);
+  step(1, Step::Back);
+  step(0, Step::BeginEvict);
+  EXPECT_FALSE(range.settled);
+  EXPECT_TRUE(step(0, Step::Rescue));
+  EXPECT_TRUE(range.settled);
+  step(0, Step::BeginEvict);
+  step(0, Step::Leave);
+  EXPECT_FALSE(step(0, Step::Rescue));
 }
 
 TEST(ResidencyTable, NoStepLeavesBytesNowhere) {

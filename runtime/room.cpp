@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/room.h"
+
+#include <algorithm>
+#include <chrono>
+#include <unordered_map>
+
+#include "runtime/ledger.h"
+#include "runtime/log.h"
+
+namespace spillway {
+
+namespace {
+
+constexpr std::chrono::seconds kPatience{2};
+// Kept free while memory is short: 2 % of the budget, and three pieces (one that leaves, one that
+// arrives, one between them), but never more than a tenth.
+constexpr uint64_t kSpareShare = 50;
+constexpr uint64_t kSparePieces = 3;
+constexpr uint64_t kMostSpareShare = 10;
+
+}  // namespace
+
+bool Room::take(uint64_t bytes, std::vector<Chunk>* out) {
+  Unlocked open(held_);
+  return device_.chunks.take(bytes, device_.budget(), out);
+}
+
+bool Room::settle_oldest(std::deque<Move> Device::*direction) {
+  if ((device_.*direction).empty()) return false;
+  Unlocked open(held_);
+  return mover_.settle_oldest(direction);
+}
+
+bool Room::make(uint64_t bytes, uint64_t wanted, std::vector<Chunk>* out) {
+  while (true) {
+    {
+      Unlocked open(held_);
+      mover_.settle();
+    }
+    if (take(bytes, out)) return true;
+    const uint64_t room = device_.chunks.room(device_.budget());
+    uint64_t coming;
+    bool full;
+    {
+      Unlocked open(held_);
+      coming = mover_.leaving_bytes();
+      full = mover_.full(&Device::outs);
+    }
+    const uint64_t missing = std::max(wanted, bytes) - std::min(std::max(wanted, bytes), room);
+    if (missing > coming && !full && free_some(missing - coming)) continue;
+    if (settle_oldest(&Device::outs)) continue;
+    if (missing > coming && full && free_some(bytes)) continue;
+    if (!device_.outs.empty() || !wait_for_others()) return false;
+  }
+}
+
+bool Room::free_some(uint64_t bytes) {
+  if (drop_cached(bytes, false) || evict(bytes)) return true;
+  // What has just arrived may leave again, and gives its place on the host back.
+  if (settle_oldest(&Device::ins)) {
+    stuck_.clear();
+    return true;
+  }
+  return drop_cached(bytes, true);
+}
+
+// Copy-only, there is nothing but the device: what another thread has pinned for the length of its
+// submission, or is about to free, may leave in a moment. In place, nobody need wait. The limit is
+// for a submission that waits, in the end, for this thread.
+bool Room::wait_for_others() {
+  if (device_.backups.in_place()) return false;
+  const auto busy = [&](const Range* range) {
+    if (range->device != device_.ordinal) return false;
+    if (range->life == Life::Freeing) return true;
+    return has_bytes(*range) && range->pins && !range->still && !range->graph_stills &&
+           std::ranges::find(keep_, range) == keep_.end();
+  };
+  std::vector<Range*> waited;
+  for (Range* range : engine_.ranges)
+    if (busy(range)) waited.push_back(range);
+  return !waited.empty() && engine_.changed.wait_for(held_, kPatience, [&] {
+    return std::ranges::any_of(waited, [&](const Range* range) { return !busy(range); });
+  });
+}
+
+// Freed ranges go first: nobody will miss their bytes.
+bool Room::drop_cached(uint64_t bytes, bool wait) {
+  uint64_t freed = 0;
+  while (freed < bytes) {
+    Range* oldest = nullptr;
+    for (auto& [extent, list] : engine_.cached)
+      for (Range* range : list)
+        if (range->device == device_.ordinal && range->pins == 0 &&
+            (!oldest || range->freed_order < oldest->freed_order) &&
+            (wait || engine_.completion.idle(*range)))
+          oldest = range;
+    if (!oldest) break;
+    uncache(engine_, held_, *oldest);
+    oldest->settled.store(false);
+    Waited waited;
+    {
+      Unlocked open(held_);
+      drain_gates();
+      waited = engine_.completion.wait_for_uses(*oldest);
+      if (waited == Waited::Done) mover_.drop(*oldest);
+    }
+    if (waited == Waited::Unknown) {  // a capture is in the way; later
+      cache(engine_, held_, *oldest);
+      break;
+    }
+    if (waited != Waited::Done) {  // a broken context: leave it be for good
+      oldest->life = Life::Lost;
+      continue;
+    }
+    freed += oldest->extent;
+    if (std::ranges::all_of(oldest->pieces, [](const Piece& piece) {
+          return piece.residency == Residency::Unbacked;
+        }))
+      retire(engine_, held_, *oldest);
+    else
+      oldest->life = Life::Lost;
+  }
+  return freed > 0;
+}
+
+bool Room::evict(uint64_t bytes) {
+  std::vector<policy::PieceView> views;
+  std::unordered_map<uint32_t, Piece*> by_id;
+  for (Range* range : engine_.ranges) {
+    if (!has_bytes(*range) || range->device != device_.ordinal || !range->movable()) continue;
+    if (std::ranges::find(keep_, range) != keep_.end()) continue;
+    for (Piece& piece : range->pieces) {
+      if (piece.residency != Residency::Device || stuck_.contains(piece.id)) continue;
+      views.push_back({piece.id, piece.bytes, range->last_use()});
+      by_id[piece.id] = &piece;
+    }
+  }
+  device_.policy->rank(views);
+  std::vector<Piece*> leaving;
+  uint64_t sum = 0;
+  for (const policy::PieceView& view : views) {
+    if (sum >= bytes) break;
+    Piece* piece = by_id[view.id];
+    if (!advance(engine_, held_, *piece, Step::BeginEvict, Cause::Pressure)) continue;
+    leaving.push_back(piece);
+    sum += piece->bytes;
+  }
+  if (leaving.empty()) return false;
+  device_.pressed = true;
+  fast_path.short_of_memory.store(true, std::memory_order_relaxed);
+  std::vector<Piece*> refused;
+  {
+    Unlocked open(held_);
+    refused = mover_.evict(leaving, Cause::Pressure);
+  }
+  for (const Piece* piece : refused) stuck_.insert(piece->id);
+  return refused.size() < leaving.size() || leaving.size() < views.size();
+}
+
+bool Room::relieve(uint64_t bytes) {
+  const uint64_t before = device_.chunks.held();
+  while (device_.chunks.idle() < bytes) {
+    const uint64_t missing = bytes - device_.chunks.idle();
+    if (!free_some(missing) && !settle_oldest(&Device::outs)) break;
+    while (settle_oldest(&Device::outs)) {
+    }
+  }
+  Unlocked open(held_);
+  device_.chunks.trim(before > bytes ? before - bytes : 0);
+  return device_.chunks.held() < before;
+}
+
+uint64_t Room::spare_bytes() const {
+  const uint64_t budget = device_.budget();
+  return std::min(std::max(budget / kSpareShare, kSparePieces * device_.piece_bytes),
+                  budget / kMostSpareShare);
+}
+
+void Room::keep_spare() {
+  const uint64_t spare = spare_bytes();
+  while (device_.pressed) {
+    uint64_t coming;
+    bool full;
+    {
+      Unlocked open(held_);
+      coming = mover_.leaving_bytes();
+      full = mover_.full(&Device::outs);
+    }
+    // What is freed and cached goes at once when it must; while it need not, the next allocation of
+    // its size has it without a driver call.
+    uint64_t room = device_.chunks.room(device_.budget()) + coming;
+    for (const auto& [extent, list] : engine_.cached)
+      for (const Range* range : list)
+        if (range->device == device_.ordinal) room += extent;
+    if (full || room >= spare || !evict(spare - room)) return;
+  }
+}
+
+void Room::shrink() {
+  const uint64_t budget = device_.budget();
+  if (device_.chunks.held() <= budget) return;
+  {
+    Unlocked open(held_);
+    device_.chunks.trim(budget);
+  }
+  uint64_t coming;
+  {
+    Unlocked open(held_);
+    coming = mover_.leaving_bytes();
+  }
+  const uint64_t held = device_.chunks.held();
+  if (held > budget + coming) {
+    if (!drop_cached(held - budget - coming, false)) evict(held - budget - coming);
+  }
+}
+
+}  // namespace spillway
