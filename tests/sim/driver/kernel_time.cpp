@@ -67,9 +67,13 @@ KernelTime kernel_time(const std::string& name, uint64_t threads, const ptx::Cou
   }
   constexpr double kThreadsForBandwidth = 0.25;
   const double compute = static_cast<double>(counts.instructions) / (p.instructions_per_ns * share);
-  const double memory = static_cast<double>(counts.bytes_loaded + counts.bytes_stored) /
+  const uint64_t link = counts.link_loaded + counts.link_stored;
+  const uint64_t bytes = counts.bytes_loaded + counts.bytes_stored;
+  const double memory = static_cast<double>(bytes - std::min(bytes, link)) /
                         (p.device_rate * std::min(1.0, share / kThreadsForBandwidth));
-  return {std::max(compute, memory) + p.kernel_latency_ns, share};
+  const double in = static_cast<double>(counts.link_loaded) / p.zero_copy_load_rate;
+  const double out = static_cast<double>(counts.link_stored) / p.zero_copy_store_rate;
+  return {std::max({compute, memory, in, out}) + p.kernel_latency_ns, share};
 }
 
 }  // namespace sim

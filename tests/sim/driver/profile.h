@@ -18,7 +18,9 @@ struct Profile {
   // --- link ---
   double htod_rate = 0;
   double dtoh_rate = 0;
-  double both_rate = 0;        // sum of the two while both run
+  double both_rate = 0;  // sum of the two while both run
+  // Kernels that touch host memory: their own loads and stores cross the link.
+  double zero_copy_load_rate = 0, zero_copy_store_rate = 0;
   double copy_latency_ns = 0;  // from "may start" to the first byte
   // --- device side of a launch ---
   double kernel_latency_ns = 0;

@@ -273,6 +273,7 @@ CUresult vmm_map(CUdeviceptr address, size_t size, CUmemGenericAllocationHandle 
   made.handle_types = physical.properties.requestedHandleTypes;
   if (!enter(std::move(made))) return CUDA_ERROR_INVALID_VALUE;  // mapped already
   ++handle->mappings;
+  set_on_host(address, size, physical.on_host());
   state().mappings.emplace(address, Mapping{.size = size, .handle = handle, .devices = {}});
   return CUDA_SUCCESS;
 }

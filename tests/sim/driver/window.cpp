@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <mutex>
 #include <vector>
@@ -40,6 +41,15 @@ struct Addresses {
 Addresses& addresses() {
   static auto* all = new Addresses{{}, FreeRanges(window().base, window().size)};
   return *all;
+}
+
+constexpr int kPlaceShift = 21;  // ptx::Window::on_host
+
+// Zero pages of the system: most are never touched.
+std::atomic<uint8_t>* new_places(size_t count) {
+  void* got = mmap(nullptr, count, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return got == MAP_FAILED ? nullptr : static_cast<std::atomic<uint8_t>*>(got);
 }
 
 bool replace(uint64_t at, const Backing* backing, size_t bytes, Access access) {
@@ -77,8 +87,9 @@ const ptx::Window& window(int device) {
       madvise(got, whole, MADV_DONTDUMP);  // huge files of zeros are not wanted in a core dump
       auto* windows = new std::vector<ptx::Window>;
       const uint64_t base = round_up(reinterpret_cast<uint64_t>(got), kAlign);
+      const auto* const places = new_places(size >> kPlaceShift);
       for (uint64_t i = 0; i < devices; ++i) {
-        windows->push_back({base, size, static_cast<int64_t>((1 + i) * size)});
+        windows->push_back({base, size, static_cast<int64_t>((1 + i) * size), places});
       }
       return windows;
     }
@@ -118,6 +129,15 @@ bool show(const Rights& rights, CUdeviceptr address, const Backing& backing, siz
     if (access != Access::None && !show(device, address, backing, bytes, access)) return false;
   }
   return true;
+}
+
+void set_on_host(CUdeviceptr address, size_t bytes, bool on_host) {
+  auto* const places = const_cast<std::atomic<uint8_t>*>(window().on_host);
+  if (!places) return;
+  const uint64_t first = (address - window().base) >> kPlaceShift;
+  for (uint64_t i = 0; i < bytes >> kPlaceShift; ++i) {
+    places[first + i].store(on_host, std::memory_order_relaxed);
+  }
 }
 
 bool show_to_host(CUdeviceptr address, const Backing& backing, size_t bytes, Access access) {

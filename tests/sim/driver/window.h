@@ -48,6 +48,8 @@ bool show(int device, CUdeviceptr address, const Backing& backing, size_t bytes,
 bool show(const Rights& rights, CUdeviceptr address, const Backing& backing, size_t bytes);
 // The same for host threads, at the address itself.
 bool show_to_host(CUdeviceptr address, const Backing& backing, size_t bytes, Access access);
+// Whether the bytes of these whole granules of 2 MiB are in host memory: for the clock.
+void set_on_host(CUdeviceptr address, size_t bytes, bool on_host);
 // Nothing is at these addresses any more: for this device; for those with rights; for host threads.
 void hide(int device, CUdeviceptr address, size_t bytes);
 void hide(const Rights& rights, CUdeviceptr address, size_t bytes);

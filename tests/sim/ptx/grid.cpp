@@ -55,6 +55,7 @@ void make_block(Run& run, Block& block) {
     w.window_base = grid.window.base;
     w.window_size = grid.window.size;
     w.window_delta = grid.window.delta;
+    w.on_host = grid.window.on_host;
     for (unsigned lane = 0; lane < kLanes; ++lane) {
       const unsigned t = i * kLanes + lane;
       w.tid[0][lane] = t % launch.block.x;
@@ -244,6 +245,8 @@ Result run(const Kernel& kernel, const Launch& launch, const Window& window) {
       result.counts.instructions += w.instructions;
       result.counts.bytes_loaded += w.bytes_loaded;
       result.counts.bytes_stored += w.bytes_stored;
+      result.counts.link_loaded += w.link_loaded;
+      result.counts.link_stored += w.link_stored;
     }
   }
   return result;

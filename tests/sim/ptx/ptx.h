@@ -3,6 +3,7 @@
 // Knows nothing of streams, contexts or the driver; tests/sim/driver builds on it.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -49,6 +50,9 @@ struct Window {
   uint64_t base = 0;
   uint64_t size = 0;
   int64_t delta = 0;
+  // For each 2 MiB of the window: not 0 where the bytes are in host memory, so that touching them
+  // crosses the link. Null: nowhere. Memory outside the window is always the host's.
+  const std::atomic<uint8_t>* on_host = nullptr;
   void* host(uint64_t address) const {
     return reinterpret_cast<void*>(address - base < size ? address + delta : address);
   }
@@ -88,6 +92,9 @@ struct Counts {  // of threads, not warps: what the virtual clock is computed fr
   uint64_t instructions = 0;
   uint64_t bytes_loaded = 0;  // global space only
   uint64_t bytes_stored = 0;
+  // Of those, what crosses the link: each word once when all lanes of a warp touch the same one.
+  uint64_t link_loaded = 0;
+  uint64_t link_stored = 0;
 };
 
 enum class Outcome {

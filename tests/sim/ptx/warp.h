@@ -66,6 +66,7 @@ struct alignas(64) Warp {
   char* frame = nullptr;
   uint64_t steps = 0;  // of the current split since it was picked
   uint64_t bytes_loaded = 0, bytes_stored = 0;
+  uint64_t link_loaded = 0, link_stored = 0;
   Block* block = nullptr;
   Grid* grid = nullptr;
   char* shared = nullptr;
@@ -78,6 +79,7 @@ struct alignas(64) Warp {
   const Code* code = nullptr;
   uint64_t window_base = 0, window_size = 0;
   int64_t window_delta = 0;
+  const std::atomic<uint8_t>* on_host = nullptr;
 
   int current = -1;        // index of the running split
   uint64_t slice_end = 0;  // steps until other splits, warps and blocks get their turn

@@ -142,6 +142,37 @@ TEST_F(Overlap, BothDirectionsReachTheCombinedRate) {
   EXPECT_NEAR(expected, both, 0.1f * expected);
 }
 
+// A kernel that reads and writes 2 MiB of pinned, or mapped and host-backed, memory.
+TEST_F(Overlap, HostMemoryInAKernelGoesAtTheZeroCopyRate) {
+  constexpr size_t kGranule = 2 << 20;
+  CUmemAllocationProp prop{};
+  prop.type = CU_MEM_ALLOCATION_TYPE_PINNED;
+  prop.location.type = CU_MEM_LOCATION_TYPE_HOST_NUMA;
+  CUmemGenericAllocationHandle handle = 0;
+  CUdeviceptr mapped = 0;
+  CHECK_CU(cuMemCreate(&handle, kGranule, &prop, 0));
+  CHECK_CU(cuMemAddressReserve(&mapped, kGranule, 0, 0, 0));
+  CHECK_CU(cuMemMap(mapped, kGranule, 0, handle, 0));
+  CUmemAccessDesc all{};
+  all.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+  all.flags = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
+  CHECK_CU(cuMemSetAccess(mapped, kGranule, &all, 1));
+  const unsigned count = kGranule / sizeof(int);
+  const auto run = [&](CUdeviceptr at) {
+    return measure([&] {
+      int value = 1;
+      unsigned words = count;
+      void* parameters[] = {&at, &value, &words};
+      CHECK_CU(cuLaunchKernel(add_, count / 1024, 1, 1, 1024, 1, 1, 0, a_, parameters, nullptr));
+    });
+  };
+  constexpr float kLoadRate = 35.2f;  // GB/s, the default profile
+  const float expected = static_cast<float>(kGranule) / kLoadRate / 1e6f;
+  EXPECT_NEAR(expected, run(mapped), 0.1f * expected);
+  EXPECT_NEAR(expected, run(reinterpret_cast<CUdeviceptr>(source_)), 0.1f * expected);
+  EXPECT_LT(run(in_), 0.2f * expected);
+}
+
 TEST_F(Overlap, KernelsOverlapCopiesAndSmallKernelsEachOther) {
   const float kernel = measure([&] { CHECK_CU(chain(a_, 1)); });
   const float kernels = measure([&] {

@@ -52,7 +52,30 @@ enum class Pattern { Uniform, Row, Scattered };
 struct Access {
   alignas(64) uint64_t host[kLanes];  // valid for the active lanes; Row and Uniform: at least [0]
   Pattern pattern;
+  unsigned remote = 0;  // lanes whose bytes cross the link
 };
+
+constexpr int kGranuleShift = 21;
+
+inline bool is_remote(const Warp& w, uint64_t address) {
+  const uint64_t offset = address - w.window_base;
+  if (offset >= w.window_size) return true;
+  return w.on_host && w.on_host[offset >> kGranuleShift].load(std::memory_order_relaxed);
+}
+
+// Of plain addresses, before they are host pointers. Most accesses lie in one granule.
+inline unsigned count_remote(const Warp& w, const uint64_t* a, Pattern pattern) {
+  const uint64_t first = a[std::countr_zero(w.mask)];
+  if (pattern == Pattern::Uniform) return is_remote(w, first);
+  uint64_t spread = 0;
+  SIM_LANES spread |= a[i] ^ first;
+  if (spread >> kGranuleShift == 0) {
+    return is_remote(w, first) ? unsigned(std::popcount(w.mask)) : 0;
+  }
+  unsigned count = 0;
+  SIM_ACTIVE(w.mask) count += is_remote(w, a[i]);
+  return count;
+}
 
 // Row: lane i at lane 0 plus i * bytes. Inactive lanes count as the first active one.
 inline Pattern classify(const uint64_t* a, uint64_t bytes) {
@@ -101,8 +124,9 @@ inline void resolve_global(Warp& w, Access& x, unsigned bytes, bool generic) {
       if (a[i] >> 47) {
         if (!generic && a[i] - kParamWindow >= kWindowSize) stop(w, Outcome::IllegalAddress, a[i]);
         a[i] = special_address(w, a[i], bytes, i);
-      } else if (a[i] - w.window_base < w.window_size) {
-        a[i] += uint64_t(w.window_delta);
+      } else {
+        x.remote += is_remote(w, a[i]);
+        if (a[i] - w.window_base < w.window_size) a[i] += uint64_t(w.window_delta);
       }
     }
     x.pattern = Pattern::Scattered;
@@ -111,8 +135,9 @@ inline void resolve_global(Warp& w, Access& x, unsigned bytes, bool generic) {
   if (low & (bytes - 1)) [[unlikely]]
     stop_at_bad(w, a, bytes, ~0ull, 0);
   const uint64_t base = w.window_base, size = w.window_size, delta = uint64_t(w.window_delta);
-  SIM_LANES a[i] += a[i] - base < size ? delta : 0;
   x.pattern = classify(a, bytes);
+  x.remote = count_remote(w, a, x.pattern);
+  SIM_LANES a[i] += a[i] - base < size ? delta : 0;
 }
 
 inline void resolve_shared(Warp& w, Access& x, unsigned bytes) {
@@ -185,8 +210,16 @@ inline void resolve(Warp& w, const Inst* in, uint32_t operand, unsigned bytes, A
   }
 }
 
-inline bool counts_as_global(const Inst* in) {
-  return in->space == Space::Global || in->space == Space::Generic;
+// What the access moves: `bytes` for each lane.
+inline void count_loaded(Warp& w, const Inst* in, const Access& x, unsigned bytes) {
+  if (in->space != Space::Global && in->space != Space::Generic) return;
+  w.bytes_loaded += uint64_t{bytes} * unsigned(std::popcount(w.mask));
+  w.link_loaded += uint64_t{bytes} * x.remote;
+}
+inline void count_stored(Warp& w, const Inst* in, const Access& x, unsigned bytes) {
+  if (in->space != Space::Global && in->space != Space::Generic) return;
+  w.bytes_stored += uint64_t{bytes} * unsigned(std::popcount(w.mask));
+  w.link_stored += uint64_t{bytes} * x.remote;
 }
 
 }  // namespace

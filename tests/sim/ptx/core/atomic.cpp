@@ -88,11 +88,9 @@ struct HalfPair {
   }
 };
 
-inline void count(Warp& w, const Inst* in, unsigned size) {
-  if (!counts_as_global(in)) return;
-  const unsigned n = size * in->vec * unsigned(std::popcount(w.mask));
-  w.bytes_loaded += n;
-  w.bytes_stored += n;
+inline void count(Warp& w, const Inst* in, const Access& x, unsigned size) {
+  count_loaded(w, in, x, size * in->vec);
+  count_stored(w, in, x, size * in->vec);
 }
 
 // r: d, address, b, c; red has no use for d and gets a scratch register.
@@ -100,7 +98,7 @@ template <class T>
 const Inst* integer(Warp& w, const Inst* in) {
   Access x;
   resolve(w, in, in->r[1], sizeof(T), x);
-  count(w, in, sizeof(T));
+  count(w, in, x, sizeof(T));
   T* d = lanes<T>(w, in->r[0]);
   const T *b = lanes<T>(w, in->r[2]), *c = lanes<T>(w, in->r[3]);
   const auto op = static_cast<AtomOp>(in->aux);
@@ -116,7 +114,7 @@ const Inst* real(Warp& w, const Inst* in) {
   const unsigned n = in->vec;
   Access x;
   resolve(w, in, in->r[n], sizeof(U) * n, x);
-  count(w, in, sizeof(U));
+  count(w, in, x, sizeof(U));
   const auto op = static_cast<AtomOp>(in->aux);
   for (unsigned k = 0; k < n; ++k) {
     U* d = lanes<U>(w, in->r[k]);
@@ -136,7 +134,7 @@ std::atomic_flag wide_lock = ATOMIC_FLAG_INIT;
 const Inst* wide(Warp& w, const Inst* in) {
   Access x;
   resolve(w, in, in->r[1], 16, x);
-  count(w, in, 16);
+  count(w, in, x, 16);
   Wide128* d = lanes<Wide128>(w, in->r[0]);
   const Wide128 *b = lanes<Wide128>(w, in->r[2]), *c = lanes<Wide128>(w, in->r[3]);
   const bool cas = static_cast<AtomOp>(in->aux) == AtomOp::Cas;
@@ -173,7 +171,7 @@ const Inst* cp_async(Warp& w, const Inst* in) {
   resolve(w, &from, in->r[1], size, s);
   w.at = in;
   const uint32_t* take = lanes<uint32_t>(w, in->r[2]);
-  w.bytes_loaded += size * unsigned(std::popcount(w.mask));
+  count_loaded(w, &from, s, size);
   SIM_ACTIVE(w.mask) {
     const uint32_t n = in->flag2 ? take[i] : size;
     for (unsigned k = 0; k < size; k += 4)

@@ -17,7 +17,7 @@ const Inst* ld(Warp& w, const Inst* in) {
   const unsigned n = in->vec;
   Access x;
   resolve(w, in, in->r[n], sizeof(M) * n, x);
-  if (counts_as_global(in)) w.bytes_loaded += sizeof(M) * n * unsigned(std::popcount(w.mask));
+  count_loaded(w, in, x, sizeof(M) * n);
   if (w.mask == ~0u) {
     if (n == 1 && x.pattern == Pattern::Row) {
       peek_row<M, R>(x.host[0], lanes<R>(w, in->r[0]));
@@ -46,7 +46,7 @@ const Inst* st(Warp& w, const Inst* in) {
   const unsigned n = in->vec;
   Access x;
   resolve(w, in, in->r[0], sizeof(M) * n, x);
-  if (counts_as_global(in)) w.bytes_stored += sizeof(M) * n * unsigned(std::popcount(w.mask));
+  count_stored(w, in, x, sizeof(M) * n);
   if (w.mask == ~0u) {
     if (n == 1 && x.pattern == Pattern::Row) {
       poke_row<M, R>(x.host[0], lanes<R>(w, in->r[1]));
@@ -66,7 +66,7 @@ const Inst* st(Warp& w, const Inst* in) {
 const Inst* ld128(Warp& w, const Inst* in) {
   Access x;
   resolve(w, in, in->r[1], 16, x);
-  if (counts_as_global(in)) w.bytes_loaded += 16u * unsigned(std::popcount(w.mask));
+  count_loaded(w, in, x, 16);
   Wide128* d = lanes<Wide128>(w, in->r[0]);
   SIM_ACTIVE(w.mask) d[i] = {peek<uint64_t>(x.host[i]), peek<uint64_t>(x.host[i] + 8)};
   return in + 1;
@@ -74,7 +74,7 @@ const Inst* ld128(Warp& w, const Inst* in) {
 const Inst* st128(Warp& w, const Inst* in) {
   Access x;
   resolve(w, in, in->r[0], 16, x);
-  if (counts_as_global(in)) w.bytes_stored += 16u * unsigned(std::popcount(w.mask));
+  count_stored(w, in, x, 16);
   const Wide128* d = lanes<Wide128>(w, in->r[1]);
   SIM_ACTIVE(w.mask) {
     poke(x.host[i], d[i].low);
