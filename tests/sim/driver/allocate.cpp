@@ -70,8 +70,13 @@ void free_internal(CUdeviceptr address) {
 void context_memory_closing(Context* context) {
   for (const Allocation& gone :
        remove_if([context](const Allocation& one) { return one.context == context; })) {
-    const bool device = gone.extent.kind == Extent::Kind::Device;
-    device ? destroy(gone) : destroy_host(gone);
+    if (gone.extent.kind == Extent::Kind::Device) {
+      destroy(gone);
+    } else if (gone.extent.kind == Extent::Kind::Imported) {
+      destroy_imported(gone);
+    } else {
+      destroy_host(gone);
+    }
   }
 }
 
@@ -126,6 +131,7 @@ SIM_API cuMemFree_v2(CUdeviceptr address) {
     case sim::Extent::Kind::Host:
     case sim::Extent::Kind::Registered:
     case sim::Extent::Kind::Variable:
+    case sim::Extent::Kind::Imported:
       return CUDA_ERROR_INVALID_VALUE;
   }
   if (const CUresult status = sim::synchronize_all(found->extent.device); status != CUDA_SUCCESS) {

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "tests/sim/driver/context.h"
+#include "tests/sim/driver/extents.h"
 #include "tests/sim/driver/profile.h"
 #include "tests/sim/driver/space.h"
 #include "tests/sim/ptx/device_access.h"
@@ -159,6 +160,16 @@ CUresult stage(CopyNode* node) {
   return CUDA_SUCCESS;
 }
 
+// Calls that name such memory, or are made in such a context, leave nothing under way.
+bool fully_synchronous(const Context& context, const CopyNode& node) {
+  if (context.flags & CU_CTX_SYNC_MEMOPS) return true;
+  const auto asked = [](const CopySide& side) {
+    const auto found = find(side.address);
+    return found && found->sync_memops;
+  };
+  return asked(node.to) || asked(node.from);
+}
+
 CUresult submit_copy(Stream* stream, CopyNode node, CallForm form) {
   if (empty(node)) return CUDA_SUCCESS;
   host_cost_ns(profile().copy_call_ns);
@@ -168,6 +179,7 @@ CUresult submit_copy(Stream* stream, CopyNode node, CallForm form) {
   const bool small = span_bytes(node.from, node.width, node.height, node.depth) <= kStagedBytes;
   bool wait = pageable_target || (pageable_source && !(small && !node.to.on_host));
   if (form == CallForm::Synchronous) {
+    wait = wait || fully_synchronous(*stream->context, node);
     if (pageable_source && !device_only) {
       if (const CUresult status = synchronize(stream)) return status;
     }

@@ -5,6 +5,7 @@
 
 #include "tests/sim/driver/capture.h"
 #include "tests/sim/driver/entry.h"
+#include "tests/sim/driver/ipc_event.h"
 #include "tests/sim/driver/node.h"
 #include "tests/sim/driver/pool.h"
 #include "tests/sim/driver/profile.h"
@@ -29,10 +30,22 @@ CUresult record(CUevent event_handle, CUstream stream_handle, bool per_thread, u
   auto lock = Scheduler::get().lock();
   if (const CUresult status = capture_gate(*stream)) return status;
   if (stream->capture) {
+    if (event->shared) return refuse_capturing(*stream);
     if (flags & CU_EVENT_RECORD_EXTERNAL) return capture_node(*stream, RecordNode{event});
     return capture_record(*event, *stream);
   }
   return record_event(lock, *event, *stream);
+}
+
+// Done once the last record so far is, in whichever process.
+Work wait_work(const Event& event) {
+  Work work;
+  work.name = "wait for another process";
+  work.run = [] { return Done{}; };
+  work.ready = [shared = event.shared, number = event.shared->last()] {
+    return shared->done(number);
+  };
+  return work;
 }
 
 CUresult wait(CUstream stream_handle, CUevent event_handle, bool per_thread, unsigned flags) {
@@ -44,11 +57,13 @@ CUresult wait(CUstream stream_handle, CUevent event_handle, bool per_thread, uns
   host_cost_ns(profile().light_call_ns);
   auto lock = Scheduler::get().lock();
   if (const CUresult status = capture_gate(*stream)) return status;
+  if (event->shared && stream->capture) return refuse_capturing(*stream);
   if (flags & CU_EVENT_WAIT_EXTERNAL) {
     if (stream->capture) return capture_node(*stream, WaitNode{event});
   } else if (stream->capture || event->capture) {
     return capture_wait(*stream, *event);
   }
+  if (event->shared) return append(lock, *stream, wait_work(*event));
   if (!event->recorded) return CUDA_SUCCESS;
   return append(lock, *stream, Work{}, event->points);
 }
@@ -94,7 +109,15 @@ CUresult destroy_event(CUevent handle) {
 }  // namespace
 
 CUresult record_event(Scheduler::Lock& lock, Event& event, Stream& stream) {
-  if (const CUresult status = append(lock, stream, Work{})) return status;
+  Work work;
+  if (event.shared) {
+    work.after_error = true;  // the other process must not wait for ever
+    work.run = [shared = event.shared, number = event.shared->begin_record()] {
+      shared->end_record(number);
+      return Done{};
+    };
+  }
+  if (const CUresult status = append(lock, stream, std::move(work))) return status;
   event.recorded = true;
   event.capture = nullptr;
   event.capture_after.clear();
@@ -113,6 +136,10 @@ SIM_API cuEventCreate(CUevent* out, unsigned flags) {
   auto event = std::make_shared<Event>();
   event->context = context;
   event->flags = flags;
+  if (flags & CU_EVENT_INTERPROCESS) {
+    event->shared = SharedEvent::make();
+    if (!event->shared) return CUDA_ERROR_OUT_OF_MEMORY;
+  }
   const auto lock = Scheduler::get().lock();
   *out = events().insert(std::move(event));
   return CUDA_SUCCESS;
@@ -149,6 +176,10 @@ SIM_API cuEventQuery(CUevent handle) {
   if (const CUresult status = usable(event->context)) return status;
   const auto lock = Scheduler::get().lock();
   if (const CUresult status = refuse_captured(*event)) return status;
+  if (event->shared && !event->shared->done(event->shared->last())) {
+    Scheduler::get().relieve();
+    return CUDA_ERROR_NOT_READY;
+  }
   if (!std::all_of(event->points.begin(), event->points.end(), Scheduler::done)) {
     Scheduler::get().relieve();
     return CUDA_ERROR_NOT_READY;
@@ -169,7 +200,11 @@ SIM_API cuEventSynchronize(CUevent handle) {
   {
     auto lock = Scheduler::get().lock();
     if (const CUresult status = refuse_captured(*event)) return status;
-    if (event->recorded) {
+    if (event->shared) {
+      const Point end = Scheduler::get().submit(event->context, event->context->device, nullptr,
+                                                wait_work(*event), {});
+      Scheduler::get().wait(lock, end);
+    } else if (event->recorded) {
       const std::vector<Point> points = event->points;  // a re-record meanwhile changes nothing
       Scheduler::get().wait(lock, points);
     }
@@ -195,6 +230,7 @@ SIM_API cuCtxRecordEvent(CUcontext handle, CUevent event_handle) {
   if (const CUresult status = usable(context)) return status;
   const EventPtr event = find_event(event_handle);
   if (!event || event->context != context) return CUDA_ERROR_INVALID_HANDLE;
+  if (event->shared) return CUDA_ERROR_NOT_SUPPORTED;
   const auto lock = Scheduler::get().lock();
   if (const CUresult status = refuse_capturing(context)) return status;
   event->recorded = true;
@@ -210,6 +246,7 @@ SIM_API cuCtxWaitEvent(CUcontext handle, CUevent event_handle) {
   if (const CUresult status = usable(context)) return status;
   const EventPtr event = find_event(event_handle);
   if (!event) return CUDA_ERROR_INVALID_HANDLE;
+  if (event->shared) return CUDA_ERROR_NOT_SUPPORTED;
   auto lock = Scheduler::get().lock();
   if (const CUresult status = refuse_capturing(context)) return status;
   if (const CUresult status = refuse_captured(*event)) return status;

@@ -42,8 +42,9 @@ void change_all(const std::function<void(Allocation&)>& edit);
 bool change(CUdeviceptr address, const std::function<void(Allocation&)>& edit);
 
 // Gives back what a removed allocation stood on: of kind Device or Variable; of kind Host,
-// Registered or Managed.
+// Registered or Managed; of kind Imported.
 void destroy(const Allocation& allocation);
 void destroy_host(const Allocation& allocation);
+void destroy_imported(const Allocation& allocation);  // ipc.cpp
 
 }  // namespace sim

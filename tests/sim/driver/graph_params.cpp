@@ -89,6 +89,7 @@ CUresult read_params(const CUDA_BATCH_MEM_OP_NODE_PARAMS& params, MemOpNode* out
 CUresult read_event(CUevent handle, EventPtr* out) {
   const auto lock = Scheduler::get().lock();
   *out = events().find(handle);
+  if (*out && (*out)->shared) return CUDA_ERROR_NOT_SUPPORTED;  // of several processes
   return *out ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 

@@ -56,6 +56,7 @@ bool readable_by_host(const Allocation& allocation) {
     case Extent::Kind::Device:
     case Extent::Kind::Pool:
     case Extent::Kind::Variable:
+    case Extent::Kind::Imported:
       return false;
   }
   return false;
@@ -193,9 +194,16 @@ SIM_API cuPointerSetAttribute(const void* value, CUpointer_attribute attribute,
                               CUdeviceptr address) {
   SIM_ENTER_CONTEXT(cuPointerSetAttribute, context);
   if (!value || attribute != CU_POINTER_ATTRIBUTE_SYNC_MEMOPS) return CUDA_ERROR_INVALID_VALUE;
+  const auto found = sim::find(address);
+  if (!found) return CUDA_ERROR_INVALID_VALUE;
+  // Mapped and pool memory follows CU_CTX_SYNC_MEMOPS instead.
+  if (found->extent.kind == sim::Extent::Kind::Vmm ||
+      found->extent.kind == sim::Extent::Kind::Pool) {
+    return CUDA_ERROR_NOT_SUPPORTED;
+  }
   int wanted = 0;
   std::memcpy(&wanted, value, sizeof wanted);
-  const bool found = sim::change(
-      address, [wanted](sim::Allocation& allocation) { allocation.sync_memops = wanted != 0; });
-  return found ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+  sim::change(address,
+              [wanted](sim::Allocation& allocation) { allocation.sync_memops = wanted != 0; });
+  return CUDA_SUCCESS;
 }

@@ -15,8 +15,9 @@
 
 namespace sim {
 
-struct Capture;    // capture.h
-struct GraphNode;  // graph.h
+struct Capture;     // capture.h
+class SharedEvent;  // ipc_event.h
+struct GraphNode;   // graph.h
 
 uint64_t thread_number();   // of the calling thread; never reused
 uint64_t next_stream_id();  // unique over the process
@@ -51,6 +52,8 @@ struct Event {
   // Set instead while the last record was in a capture.
   std::shared_ptr<Capture> capture;
   std::vector<GraphNode*> capture_after;
+  // Set for CU_EVENT_INTERPROCESS: then this decides, whichever process recorded it.
+  std::shared_ptr<SharedEvent> shared;
 };
 using EventPtr = std::shared_ptr<Event>;
 

@@ -155,6 +155,14 @@ bool find_reservation(CUdeviceptr address, CUdeviceptr* base, size_t* size) {
   return true;
 }
 
+bool vmm_backing(CUdeviceptr address, Backing* out) {
+  std::lock_guard lock(state().mutex);
+  const auto it = state().mapping(address);
+  if (it == state().mappings.end()) return false;
+  *out = it->second.handle->physical->backing;
+  return true;
+}
+
 CUresult check_properties(const CUmemAllocationProp& prop) {
   if (prop.type == CU_MEM_ALLOCATION_TYPE_MANAGED) return CUDA_ERROR_NOT_SUPPORTED;
   if (prop.type != CU_MEM_ALLOCATION_TYPE_PINNED) return CUDA_ERROR_INVALID_VALUE;

@@ -7,12 +7,16 @@
 #include <cstddef>
 #include <span>
 
+#include "tests/sim/driver/store.h"
+
 namespace sim {
 
 inline constexpr size_t kGranularity = 2 << 20;
 
 CUresult vmm_reserve(CUdeviceptr* out, size_t size, size_t align, CUdeviceptr hint);
 CUresult vmm_free(CUdeviceptr address, size_t size);
+// Behind the mapping that holds the address. False: nothing is mapped.
+bool vmm_backing(CUdeviceptr address, Backing* out);
 bool find_reservation(CUdeviceptr address, CUdeviceptr* base, size_t* size);
 
 // What cuMemCreate and the granularity query accept.
