@@ -6,9 +6,12 @@
 #include "runtime/capture.h"
 #include "runtime/errors.h"
 #include "runtime/ledger.h"
+#include "runtime/limit_file.h"
 #include "runtime/log.h"
 #include "runtime/manager.h"
+#include "runtime/mover_thread.h"
 #include "runtime/residents.h"
+#include "runtime/room.h"
 
 namespace spillway {
 
@@ -70,12 +73,25 @@ void after_free(Engine& engine, const Held& held, Range& range) {
     cache(engine, held, range);
 }
 
+// Host memory for what will not fit is made aside, before it is needed: pinning is slower than the
+// link.
+void prepare_host(Engine& engine, Device& device, uint64_t live, CUcontext context) {
+  const uint64_t budget = device.budget(), near = budget - budget / 8;
+  if (live <= near || engine.config.lockstep) return;
+  const uint64_t wanted = std::min(live - near, engine.host_limit);
+  if (wanted > device.backups.made()) device.backups.prepare_aside(wanted, context);
+}
+
 // `stream`: of a stream-ordered allocation.
 CUresult serve(Engine& engine, Device& device, CUdeviceptr* out, uint64_t bytes,
                StreamState* ordered, CUmemoryPool pool, bool stream_ordered) {
   CUcontext context = nullptr;
   engine.driver.cuCtxGetCurrent(&context);
   Held held(engine.ledger);
+  if (engine.config.lockstep && !engine.config.limit_file.empty())
+    as_mover(engine, device, held, [&](Held& mine) {
+      if (refresh_limit(engine, device)) Room(engine, device, mine, {}).shrink(true);
+    });
   const uint64_t extent = round_up(bytes, kGranule);
   // Copy-only, a full device can trade pieces with a full host only through a spare place.
   const uint64_t spare = device.backups.in_place() ? 0 : device.piece_bytes;
@@ -116,6 +132,9 @@ CUresult serve(Engine& engine, Device& device, CUdeviceptr* out, uint64_t bytes,
   }
   engine.counters.allocations++;
   *out = range->base;
+  const uint64_t live = device.live_bytes;
+  held.unlock();
+  prepare_host(engine, device, live, context);
   return CUDA_SUCCESS;
 }
 

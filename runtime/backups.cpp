@@ -2,12 +2,20 @@
 #include "runtime/backups.h"
 
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
+#include <thread>
 
+#include "runtime/capture.h"
+#include "runtime/context_scope.h"
 #include "runtime/errors.h"
 #include "runtime/log.h"
+#include "runtime/nested.h"
+#include "runtime/summary.h"
+#include "runtime/thread.h"
 
 namespace spillway {
 
@@ -15,6 +23,8 @@ BackupPool::BackupPool(const Driver& driver, int device, uint64_t largest, uint6
                        std::atomic<uint64_t>& held_everywhere)
     : driver_(driver), device_(device), largest_(largest), limit_(limit), held_(held_everywhere) {
   properties_.type = CU_MEM_ALLOCATION_TYPE_PINNED;
+  if (driver_.cuDeviceGetAttribute)
+    driver_.cuDeviceGetAttribute(&node_, CU_DEVICE_ATTRIBUTE_HOST_NUMA_ID, device_);
 }
 
 // Writes through a range's address and reads back through the alias: both mappings must work, and
@@ -38,9 +48,7 @@ bool BackupPool::reachable(const Backup& backup, CUdeviceptr scratch, CUstream s
 void BackupPool::probe(CUdeviceptr scratch, CUstream stream) noexcept {
   // The attributes under-report and over-report (published), so the pool tries: the device's own
   // NUMA node first, then any host memory.
-  int node = -1;
-  driver_.cuDeviceGetAttribute(&node, CU_DEVICE_ATTRIBUTE_HOST_NUMA_ID, device_);
-  const CUmemLocation places[] = {{CU_MEM_LOCATION_TYPE_HOST_NUMA, std::max(node, 0)},
+  const CUmemLocation places[] = {{CU_MEM_LOCATION_TYPE_HOST_NUMA, std::max(node_, 0)},
                                   {CU_MEM_LOCATION_TYPE_HOST, 0}};
   in_place_ = true;
   for (const CUmemLocation& place : places) {
@@ -79,6 +87,11 @@ bool BackupPool::create_mapped(uint64_t bytes, Backup* out) noexcept {
 bool BackupPool::create_pinned(uint64_t bytes, Backup* out) noexcept {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return false;
+  if (node_ >= 0 && node_ < 64) {
+    // Preferred, not bound: a full node is no reason to fail. MPOL_PREFERRED is 1 (numaif.h).
+    const unsigned long mask = 1ul << node_;
+    syscall(SYS_mbind, memory, bytes, 1, &mask, sizeof(mask) * 8 + 1, 0u);
+  }
   if (driver_.cuMemHostRegister_v2(memory, bytes, CU_MEMHOSTREGISTER_PORTABLE) != CUDA_SUCCESS) {
     munmap(memory, bytes);
     return false;
@@ -100,14 +113,15 @@ bool BackupPool::create(uint64_t bytes, Backup* out) noexcept {
   }
   if (!done) {
     held_ -= bytes;
-    if (!refused_ && held_.load())
+    if (!refused_.exchange(true) && held_.load())
       log(LogLevel::Warn,
           "the host refuses more than {} MiB of pinned memory; look at ulimit -l, "
           "the cgroup limit and SPILLWAY_HOST_LIMIT",
           held_.load() >> 20);
-    refused_ = true;
+    return false;
   }
-  return done;
+  made_ += bytes;
+  return true;
 }
 
 void BackupPool::release(const Backup& backup) noexcept {
@@ -120,20 +134,24 @@ void BackupPool::release(const Backup& backup) noexcept {
     munmap(reinterpret_cast<void*>(backup.address), backup.bytes);
   }
   held_ -= backup.bytes;
+  made_ -= backup.bytes;
+}
+
+void BackupPool::keep(const Backup& backup) noexcept {
+  std::lock_guard held(mutex_);
+  idle_.give(backup);
 }
 
 bool BackupPool::take(uint64_t bytes, std::vector<Backup>* out) noexcept {
   std::vector<Backup> taken;
   uint64_t missing = bytes;
   while (missing) {
-    auto fitting = idle_by_size_.upper_bound(missing);
-    if (fitting != idle_by_size_.begin()) {
-      --fitting;
-      taken.push_back(fitting->second.back());
-      fitting->second.pop_back();
-      if (fitting->second.empty()) idle_by_size_.erase(fitting);
-      idle_ -= taken.back().bytes;
-      missing -= taken.back().bytes;
+    std::unique_lock held(mutex_);
+    const auto fitting = idle_.take_fitting(missing);
+    held.unlock();
+    if (fitting) {
+      taken.push_back(*fitting);
+      missing -= fitting->bytes;
       continue;
     }
     const uint64_t size = power_below(std::min(missing, largest_));
@@ -151,27 +169,51 @@ bool BackupPool::take(uint64_t bytes, std::vector<Backup>* out) noexcept {
 }
 
 void BackupPool::give(std::vector<Backup>& backups) noexcept {
-  for (const Backup& backup : backups) {
-    idle_by_size_[backup.bytes].push_back(backup);
-    idle_ += backup.bytes;
-  }
+  for (const Backup& backup : backups) keep(backup);
   backups.clear();
 }
 
 void BackupPool::trim(uint64_t bytes) noexcept {
-  while (held_ + bytes > limit_ && idle_) {
-    auto smallest = idle_by_size_.begin();
-    const Backup backup = smallest->second.back();
-    smallest->second.pop_back();
-    if (smallest->second.empty()) idle_by_size_.erase(smallest);
-    idle_ -= backup.bytes;
-    release(backup);
+  while (held_ + bytes > limit_) {
+    std::unique_lock held(mutex_);
+    const auto smallest = idle_.take_above(0);
+    held.unlock();
+    if (!smallest) return;
+    release(*smallest);
   }
 }
 
-uint64_t BackupPool::room() const {
-  const uint64_t held = held_.load();
-  return idle_ + (held < limit_ ? limit_ - held : 0);
+void BackupPool::prepare(uint64_t bytes) noexcept {
+  uint64_t seen = target_.load();
+  while (seen < bytes && !target_.compare_exchange_weak(seen, bytes)) {
+  }
+  Backup backup;
+  while (!process_exiting() && made_ + largest_ <= target_.load() && create(largest_, &backup))
+    keep(backup);
+}
+
+void BackupPool::prepare_aside(uint64_t bytes, CUcontext context) noexcept {
+  // The kernel's zeroing and pinning of pages scales with threads up to a few (published: 4 GB/s a
+  // thread); more would take cores from the job.
+  const int most = std::clamp(static_cast<int>(std::thread::hardware_concurrency()) / 4, 1, 4);
+  uint64_t seen = target_.load();
+  while (seen < bytes && !target_.compare_exchange_weak(seen, bytes)) {
+  }
+  while (made_ + largest_ <= target_.load()) {
+    int running = helpers_.load();
+    if (running >= most || !helpers_.compare_exchange_strong(running, running + 1)) return;
+    if (!start_thread([this, context] {
+          const Call call;
+          RelaxedCapture relaxed(driver_);
+          ContextScope scope(driver_, context);
+          CUcontext current = nullptr;  // it may be gone by now
+          if (driver_.cuCtxGetCurrent(&current) == CUDA_SUCCESS && current == context) prepare(0);
+          helpers_--;
+        })) {
+      helpers_--;
+      return;
+    }
+  }
 }
 
 }  // namespace spillway

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Host memory for evicted pieces. Two modes: in place (HOST_NUMA or HOST handles, which the device
-// can also use where they are) and copy-only (pinned memory). Pinning costs 0.2-1 s per GiB
-// (published), so what was created is kept.
-// Only the holder of the device's token (mover.h) may call anything here.
+// Host memory for evicted pieces, near the device. Two modes: in place (HOST_NUMA or HOST handles,
+// which the device can also use where they are) and copy-only (pinned memory). Pinning costs 0.2-1
+// s per GiB (published), so what was created is kept, and much of it is created in advance, by
+// several threads at once.
+// Any thread may call anything here, without a lock of ours and with a current context.
 #pragma once
 
 #include <atomic>
-#include <map>
+#include <mutex>
 #include <vector>
 
 #include "runtime/driver.h"
+#include "runtime/parts.h"
 #include "runtime/range.h"
 
 namespace spillway {
@@ -30,7 +32,15 @@ class BackupPool {
   // refused.
   bool take(uint64_t bytes, std::vector<Backup>* out) noexcept;
   void give(std::vector<Backup>& backups) noexcept;
-  uint64_t room() const;  // what take() can give at most
+
+  // Creates idle backups until this pool has made `bytes` in all (in use or idle), or no more can
+  // be had. Waits for the end.
+  void prepare(uint64_t bytes) noexcept;
+  // The same, by threads of ours, which return to nothing when they are done. `context`: of the
+  // device, for what needs one.
+  void prepare_aside(uint64_t bytes, CUcontext context) noexcept;
+
+  uint64_t made() const { return made_.load(std::memory_order_relaxed); }
 
  private:
   bool create(uint64_t bytes, Backup* out) noexcept;
@@ -39,17 +49,22 @@ class BackupPool {
   bool create_mapped(uint64_t bytes, Backup* out) noexcept;
   void trim(uint64_t bytes) noexcept;
   void release(const Backup& backup) noexcept;
+  void keep(const Backup& backup) noexcept;
 
   const Driver& driver_;
   int device_;
+  int node_ = -1;  // of the host memory nearest to the device; -1: not known
   uint64_t largest_;
   uint64_t limit_;
-  std::atomic<uint64_t>& held_;
+  std::atomic<uint64_t>& held_;    // by all pools
+  std::atomic<uint64_t> made_{0};  // by this one
+  std::atomic<uint64_t> target_{0};
+  std::atomic<int> helpers_{0};
   bool in_place_ = false;
-  bool refused_ = false;  // said once
+  std::atomic<bool> refused_{false};  // said once
   CUmemAllocationProp properties_{};
-  uint64_t idle_ = 0;
-  std::map<uint64_t, std::vector<Backup>> idle_by_size_;
+  std::mutex mutex_;  // a leaf; never held across a driver call
+  IdleParts<Backup> idle_;
 };
 
 }  // namespace spillway

@@ -48,25 +48,16 @@ void ChunkPool::release(Chunk chunk) noexcept {
   releases_++;
 }
 
-Chunk ChunkPool::take_idle(std::map<uint64_t, std::vector<Chunk>>::iterator of_size) noexcept {
-  const Chunk chunk = of_size->second.back();
-  of_size->second.pop_back();
-  if (of_size->second.empty()) idle_by_size_.erase(of_size);
-  idle_ -= chunk.bytes;
-  return chunk;
-}
-
 // Replaces an idle chunk by smaller ones, two of `size` among them: size, size, 2 size, 4 size, ...
 // False: there is none that is larger.
 bool ChunkPool::split(uint64_t size) noexcept {
-  const auto larger = idle_by_size_.upper_bound(size);
-  if (larger == idle_by_size_.end()) return false;
-  const Chunk whole = take_idle(larger);
-  release(whole);
+  const auto whole = idle_.take_above(size);
+  if (!whole) return false;
+  release(*whole);
   std::vector<Chunk> parts;
   Chunk part;
   if (create(size, &part)) parts.push_back(part);
-  for (uint64_t rest = size; rest < whole.bytes && create(rest, &part); rest *= 2)
+  for (uint64_t rest = size; rest < whole->bytes && create(rest, &part); rest *= 2)
     parts.push_back(part);
   const bool done = !parts.empty();
   give(parts);
@@ -78,11 +69,9 @@ bool ChunkPool::take(uint64_t bytes, uint64_t budget, std::vector<Chunk>* out) n
   std::vector<Chunk> taken;
   uint64_t missing = bytes;
   while (missing) {
-    // The largest idle chunk that fits; std::map is ordered by size.
-    auto fitting = idle_by_size_.upper_bound(missing);
-    if (fitting != idle_by_size_.begin()) {
-      taken.push_back(take_idle(--fitting));
-      missing -= taken.back().bytes;
+    if (const auto fitting = idle_.take_fitting(missing)) {
+      taken.push_back(*fitting);
+      missing -= fitting->bytes;
       continue;
     }
     const uint64_t size = power_below(std::min(missing, largest_));
@@ -103,16 +92,15 @@ bool ChunkPool::take(uint64_t bytes, uint64_t budget, std::vector<Chunk>* out) n
 }
 
 void ChunkPool::give(std::vector<Chunk>& chunks) noexcept {
-  for (const Chunk& chunk : chunks) {
-    idle_by_size_[chunk.bytes].push_back(chunk);
-    idle_ += chunk.bytes;
-  }
+  for (const Chunk& chunk : chunks) idle_.give(chunk);
   chunks.clear();
 }
 
 void ChunkPool::trim(uint64_t budget) noexcept {
-  while (held_ > budget && idle_) {
-    release(take_idle(idle_by_size_.begin()));
+  while (held_ > budget) {
+    const auto smallest = idle_.take_above(0);
+    if (!smallest) return;
+    release(*smallest);
   }
 }
 

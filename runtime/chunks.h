@@ -9,10 +9,10 @@
 #pragma once
 
 #include <algorithm>
-#include <map>
 #include <vector>
 
 #include "runtime/driver.h"
+#include "runtime/parts.h"
 #include "runtime/range.h"
 
 namespace spillway {
@@ -32,7 +32,7 @@ class ChunkPool {
   // full at what is held now.
   uint64_t room(uint64_t budget) const {
     const uint64_t most = std::min(budget, full_at_);
-    return idle_ + (most > held_ ? most - held_ : 0);
+    return idle() + (most > held_ ? most - held_ : 0);
   }
   // The device may have memory again: others may have given some back.
   void ask_again() { full_at_ = ~uint64_t{0}; }
@@ -40,23 +40,21 @@ class ChunkPool {
   uint64_t creates() const { return creates_; }
   uint64_t releases() const { return releases_; }
   uint64_t held() const { return held_; }  // bytes of all chunks, idle or not
-  uint64_t idle() const { return idle_; }
+  uint64_t idle() const { return idle_.bytes(); }
 
  private:
   bool create(uint64_t bytes, Chunk* out) noexcept;
   void release(Chunk chunk) noexcept;
-  Chunk take_idle(std::map<uint64_t, std::vector<Chunk>>::iterator of_size) noexcept;
   bool split(uint64_t size) noexcept;
 
   const Driver& driver_;
   CUmemAllocationProp properties_{};
   uint64_t largest_;
   uint64_t held_ = 0;
-  uint64_t idle_ = 0;
   uint64_t full_at_ = ~uint64_t{0};  // the device had no more when this much was held
   bool said_full_ = false;
   uint64_t creates_ = 0, releases_ = 0;
-  std::map<uint64_t, std::vector<Chunk>> idle_by_size_;
+  IdleParts<Chunk> idle_;
 };
 
 }  // namespace spillway

@@ -16,7 +16,8 @@ namespace {
 
 constexpr size_t kMaxStreams = 65535;  // ids are 16 bits; 0 is "none"
 constexpr uint32_t kMarkerCadence =
-    16;  // launches between markers; the mover's measurement decides
+    16;                              // launches between markers; the mover's measurement decides
+constexpr size_t kMostMarkers = 64;  // lock-step
 constexpr uint64_t kForever = ~uint64_t{0};
 
 std::atomic<StreamState*> by_id[kMaxStreams + 1];
@@ -174,13 +175,24 @@ bool Completion::covered(std::unique_lock<std::mutex>& held, StreamState& stream
   return (!stream.markers.empty() && stream.markers.back().covers > number) || record(held, stream);
 }
 
+void Completion::pop(StreamState& stream) noexcept {
+  const Marker marker = stream.markers.front();
+  raise(stream.completed, marker.covers);
+  spare_events_[stream.context].push_back(marker.event);
+  stream.markers.pop_front();
+}
+
 void Completion::poll(StreamState& stream) noexcept {
+  if (lockstep_) {
+    // Waits only for what must have been over long ago, so that markers do not pile up.
+    while (stream.markers.size() > kMostMarkers &&
+           driver_.cuEventSynchronize(stream.markers.front().event) == CUDA_SUCCESS)
+      pop(stream);
+    if (!stream.markers.empty()) return;
+  }
   while (!stream.markers.empty()) {
-    const Marker& marker = stream.markers.front();
-    if (driver_.cuEventQuery(marker.event) != CUDA_SUCCESS) return;
-    raise(stream.completed, marker.covers);
-    spare_events_[stream.context].push_back(marker.event);
-    stream.markers.pop_front();
+    if (driver_.cuEventQuery(stream.markers.front().event) != CUDA_SUCCESS) return;
+    pop(stream);
   }
   if (stream.sealed) {
     stream.finished = true;
@@ -255,6 +267,9 @@ Waited Completion::wait_for_uses(const Range& range) noexcept {
         const CUresult result = driver_.cuEventSynchronize(event);
         held.lock();
         if (result != CUDA_SUCCESS) return Waited::Failed;
+        // In lock-step nobody else is about, and what was waited for is still in front.
+        if (lockstep_ && !stream.markers.empty() && stream.markers.front().event == event)
+          pop(stream);
         poll(stream);
       }
     }

@@ -57,7 +57,9 @@ enum class Waited { Done, Pending, Unknown, Failed };
 
 class Completion {
  public:
-  explicit Completion(const Driver& driver) : driver_(driver) {}
+  // lockstep: the driver is never asked whether something is over; a marker's end is known when
+  // somebody has waited for it.
+  Completion(const Driver& driver, bool lockstep) : driver_(driver), lockstep_(lockstep) {}
 
   // The stream that `ref` means on this thread. Null when it cannot be told (no context, too many
   // streams): the use then counts for all streams.
@@ -104,12 +106,14 @@ class Completion {
   bool record(std::unique_lock<std::mutex>& held, StreamState& stream) noexcept;
   CUevent take_event(std::unique_lock<std::mutex>& held, CUcontext context) noexcept;
   void poll(StreamState& stream) noexcept;
+  void pop(StreamState& stream) noexcept;  // its oldest marker is over
   // A marker that covers the number is there already, or can be recorded now.
   bool covered(std::unique_lock<std::mutex>& held, StreamState& stream, uint64_t number) noexcept;
   template <class Visit>
   Waited for_each_open_use(const Range& range, Visit&& visit) noexcept;
 
   const Driver& driver_;
+  const bool lockstep_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<StreamState>> streams_;  // by id; never shrinks, entries are reused
   std::unordered_map<CUstream, StreamState*> by_handle_;

@@ -7,6 +7,7 @@
 #include "runtime/capture.h"
 #include "runtime/errors.h"
 #include "runtime/log.h"
+#include "runtime/mover_thread.h"
 
 namespace spillway {
 
@@ -108,10 +109,22 @@ Device* Engine::device() {
     log(LogLevel::Off, "active: {}, budget {} of {}, host {}, in place {}",
         config.policy.entry->name, format_bytes(fresh->limit.load()), format_bytes(total),
         format_bytes(host_limit), fresh->backups.in_place() ? "yes" : "no");
-  Device* expected = nullptr;
-  if (devices_[ordinal].compare_exchange_strong(expected, fresh.get()))
-    return fresh.release();  // leaked on purpose
-  return expected;           // another thread was faster
+  Device* known = nullptr;
+  if (!devices_[ordinal].compare_exchange_strong(known, fresh.get()))
+    return known;           // another thread was faster
+  known = fresh.release();  // leaked on purpose
+  if (config.prewarm.count && config.lockstep) {
+    known->backups.prepare(config.prewarm.count);
+  } else if (config.prewarm.count) {
+    CUcontext context = nullptr;
+    driver.cuCtxGetCurrent(&context);
+    known->backups.prepare_aside(config.prewarm.count, context);
+  }
+  if (!config.limit_file.empty() && !config.lockstep) {
+    Held held(ledger);
+    start_mover(*this, held, *known);
+  }
+  return known;
 }
 
 }  // namespace spillway

@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -99,6 +100,7 @@ struct Device {
   BackupPool backups;
   std::unique_ptr<policy::Policy> policy;
   std::map<CUcontext, Lanes> lanes;
+  std::string limit_text;  // what SPILLWAY_LIMIT_FILE said last
 };
 
 struct Counters {  // for the summary; monotonic, relaxed
@@ -124,7 +126,7 @@ class Engine {
   static void make_current(Engine* engine) { current_.store(engine, std::memory_order_release); }
 
   Engine(const Driver& real, const Config& options)
-      : driver(real), config(options), layouts(driver), completion(driver) {}
+      : driver(real), config(options), layouts(driver), completion(driver, config.lockstep) {}
 
   static constexpr int kMaxDevices = 64;
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/mover_thread.h"
 
-#include <csignal>
-#include <thread>
+#include <chrono>
 
 #include "runtime/context_scope.h"
+#include "runtime/limit_file.h"
 #include "runtime/log.h"
 #include "runtime/nested.h"
 #include "runtime/room.h"
+#include "runtime/thread.h"
 
 namespace spillway {
 
@@ -15,6 +16,8 @@ namespace {
 
 // How often copies under way are looked at while nobody asks for anything: a piece takes ~1 ms.
 constexpr std::chrono::microseconds kPoll{50};
+
+constexpr std::chrono::milliseconds kLookAtLimit{100};
 
 constinit thread_local bool is_mover __attribute__((tls_model("initial-exec"))) = false;
 
@@ -54,6 +57,7 @@ void keep_house(Engine& engine, Device& device, Held& held) {
     Mover(engine, device).settle();
   }
   Room room(engine, device, held, {});
+  if (!engine.config.lockstep) refresh_limit(engine, device);
   room.shrink();
   room.keep_spare();
 }
@@ -87,11 +91,13 @@ void run(Engine& engine, Device& device) noexcept {
       }
       request.state = Request::Done;
       engine.changed.notify_all();
-    } else if (engine.config.lockstep || (device.outs.empty() && device.ins.empty())) {
+    } else if (!engine.config.lockstep && !(device.outs.empty() && device.ins.empty())) {
+      device.wake.wait_for(held, kPoll);
+    } else if (!engine.config.lockstep && !engine.config.limit_file.empty()) {
+      device.wake.wait_for(held, kLookAtLimit);
+    } else {
       device.wake.wait(held);
       continue;
-    } else {
-      device.wake.wait_for(held, kPoll);
     }
     if (engine.config.lockstep || device.parked) continue;
     Token token(engine, device, held);
@@ -103,16 +109,9 @@ void run(Engine& engine, Device& device) noexcept {
 
 bool start_mover(Engine& engine, const Held&, Device& device) noexcept {
   if (device.has_thread) return true;
-  sigset_t all, before;  // the application's signals are for its own threads
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    std::thread(run, std::ref(engine), std::ref(device)).detach();
-    device.has_thread = true;
-  } catch (...) {
+  device.has_thread = start_thread([&engine, &device] { run(engine, device); });
+  if (!device.has_thread)
     log(LogLevel::Info, "no thread to move memory with; whoever needs it moves it");
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return device.has_thread;
 }
 

@@ -197,21 +197,17 @@ void Room::keep_spare() {
   }
 }
 
-void Room::shrink() {
-  const uint64_t budget = device_.budget();
-  if (device_.chunks.held() <= budget) return;
-  {
-    Unlocked open(held_);
-    device_.chunks.trim(budget);
-  }
-  uint64_t coming;
-  {
-    Unlocked open(held_);
-    coming = mover_.leaving_bytes();
-  }
-  const uint64_t held = device_.chunks.held();
-  if (held > budget + coming) {
-    if (!drop_cached(held - budget - coming, false)) evict(held - budget - coming);
+void Room::shrink(bool wait) {
+  while (device_.chunks.held() > device_.budget()) {
+    uint64_t coming;
+    {
+      Unlocked open(held_);
+      device_.chunks.trim(device_.budget());
+      coming = mover_.leaving_bytes();
+    }
+    const uint64_t held = device_.chunks.held(), most = device_.budget() + coming;
+    const bool begun = held > most && free_some(held - most);
+    if (!wait || (!begun && !settle_oldest(&Device::outs))) return;
   }
 }
 

@@ -69,7 +69,8 @@ class Room {
   // wait for what goes out: both directions of the link run at once.
   void keep_spare();
   // What is held may be more than the budget by now: the limit was lowered, or others took memory.
-  void shrink();
+  // What is idle goes back to the driver, and more begins to leave; `wait`: until it is enough.
+  void shrink(bool wait = false);
 
  private:
   bool free_some(uint64_t bytes);
