@@ -2,10 +2,12 @@
 // Entering the driver: counting calls, failing the ones SIMCUDA_FAULT names, cuInit and fork.
 #include "tests/sim/driver/api.h"
 
+#include <dlfcn.h>
 #include <fmt/format.h>
 #include <pthread.h>
 
 #include <charconv>
+#include <cstring>
 #include <deque>
 #include <mutex>
 #include <string>
@@ -20,10 +22,10 @@ namespace {
 
 constinit std::atomic<Call*> all_calls{nullptr};
 
-// function:n:error. The name is that of an exported symbol or a base name, which means all its
-// ABIs.
+// function:n:error[:caller]. The name is that of an exported symbol or a base name, which means all
+// its ABIs. Calls from elsewhere than the caller, a part of a loaded file's name, are not counted.
 struct Rule {
-  std::string function;
+  std::string function, caller;
   uint64_t first = 1;
   bool onwards = false;  // not only the first-th, but all after it too
   CUresult error = CUDA_ERROR_UNKNOWN;
@@ -62,7 +64,14 @@ bool parse_rule(std::string_view text, Rule* rule) {
     const auto [end, problem] = std::from_chars(nth.data(), nth.data() + nth.size(), rule->first);
     if (problem != std::errc{} || end != nth.data() + nth.size() || rule->first == 0) return false;
   }
-  return rule->function.starts_with("cu") && parse_error(text, &rule->error);
+  const std::string_view error = cut(&text, ':');
+  rule->caller = text;
+  return rule->function.starts_with("cu") && parse_error(error, &rule->error);
+}
+
+bool lies_in(const void* address, const std::string& name) {
+  Dl_info info{};
+  return dladdr(address, &info) && info.dli_fname && strstr(info.dli_fname, name.c_str());
 }
 
 }  // namespace
@@ -79,10 +88,11 @@ void Call::link() {
   }
 }
 
-CUresult Call::injected() {
+CUresult Call::injected(const void* caller) {
   const std::string_view base = base_name(symbol_);
   for (Rule& rule : rules()) {
     if (rule.function != symbol_ && rule.function != base) continue;
+    if (!rule.caller.empty() && !lies_in(caller, rule.caller)) continue;
     const uint64_t call = rule.seen.fetch_add(1) + 1;
     if (call == rule.first || (rule.onwards && call > rule.first)) return rule.error;
   }
@@ -95,7 +105,7 @@ __attribute__((constructor)) void arm_faults() {
   while (!text.empty()) {
     const std::string_view one = cut(&text, ',');
     if (!parse_rule(one, &rules().emplace_back())) {
-      complain(fmt::format("SIMCUDA_FAULT: \"{}\" is not function:n:error", one));
+      complain(fmt::format("SIMCUDA_FAULT: \"{}\" is not function:n:error[:caller]", one));
       rules().pop_back();
     }
   }

@@ -18,6 +18,7 @@
 #include <exception>
 
 #include "tests/sim/driver/context.h"
+#include "tests/sim/driver/host_thread.h"
 
 #define SIM_API extern "C" __attribute__((visibility("default"))) CUresult
 
@@ -25,7 +26,7 @@
 #define SIM_ENTER_ALWAYS(symbol)                  \
   static constinit ::sim::Call sim_call{#symbol}; \
   const ::sim::NoThrow sim_no_throw;              \
-  if (const CUresult sim_status = sim_call.enter(); sim_status != CUDA_SUCCESS) return sim_status
+  if (const CUresult sim_status = sim_call.enter(__builtin_return_address(0))) return sim_status
 
 // And refuses before cuInit, and in the child of a process that had called it.
 #define SIM_ENTER(symbol)   \
@@ -45,10 +46,11 @@ namespace sim {
 // list of all at the first call.
 class Call {
  public:
-  constexpr explicit Call(const char* symbol) : symbol_(symbol) {}
-  CUresult enter() {
+  constexpr explicit Call(const char* symbol) : symbol_(symbol), kind_(kind_of_call(symbol)) {}
+  CUresult enter(const void* caller) {
+    if (kind_ != CallKind::Other) count_host_call(kind_);
     if (calls_.fetch_add(1, std::memory_order_relaxed) == 0) link();
-    return faults_armed.load(std::memory_order_relaxed) ? injected() : CUDA_SUCCESS;
+    return faults_armed.load(std::memory_order_relaxed) ? injected(caller) : CUDA_SUCCESS;
   }
   const char* symbol() const { return symbol_; }
   uint64_t calls() const { return calls_.load(std::memory_order_relaxed); }
@@ -58,10 +60,11 @@ class Call {
  private:
   friend void arm_faults();
   void link();
-  CUresult injected();
+  CUresult injected(const void* caller);
 
   static std::atomic<bool> faults_armed;
   const char* symbol_;
+  CallKind kind_;
   std::atomic<uint64_t> calls_{0};
   Call* next_ = nullptr;
 };

@@ -3,38 +3,15 @@
 #include "tests/sim/driver/clock.h"
 
 #include <algorithm>
-#include <atomic>
 #include <nlohmann/json.hpp>
 
+#include "tests/sim/driver/host_thread.h"
 #include "tests/sim/driver/profile.h"
 #include "tests/sim/driver/report.h"
 #include "tests/sim/driver/schedule.h"
 
 namespace sim {
 namespace {
-
-// One host thread: the last point at which it learned something from the device, and its own work
-// since then. Never freed: cudart calls us after thread-local destructors ran, and what a thread
-// did counts after its end.
-struct HostThread {
-  StampPtr last;  // under the scheduler's lock, as `started`
-  bool started = false;
-  std::atomic<double> extra{0};  // written by its thread, read by the report
-  HostThread* next = nullptr;
-};
-
-std::atomic<HostThread*> threads{nullptr};  // all of them
-
-HostThread& this_thread() {
-  thread_local HostThread* const mine = [] {
-    auto* made = new HostThread;
-    made->next = threads;
-    while (!threads.compare_exchange_weak(made->next, made)) {
-    }
-    return made;
-  }();
-  return *mine;
-}
 
 void start(HostThread& thread, const StampPtr& latest) {
   if (thread.started) return;
@@ -71,19 +48,21 @@ const ReportSection section("clock", [] {
   constexpr std::chrono::seconds kPatience{5};
   auto lock = Scheduler::get().lock();
   Scheduler::get().drain(lock, kPatience);
-  const ClockTotals totals = Clock::get().totals();
-  return nlohmann::json{{"profile", profile().name},
-                        {"virtual_ns", totals.end_ns},
-                        {"engines", as_json(totals.engines)},
-                        {"operations", as_json(totals.operations)},
-                        {"kernels", as_json(totals.kernels)}};
+  nlohmann::json clock = clock_json();
+  const Profile& p = profile();
+  clock["profile"] = p.name;
+  clock["rates"] = {{"htod", p.htod_rate}, {"dtoh", p.dtoh_rate}, {"both", p.both_rate}};
+  return clock;
 });
 
 }  // namespace
 
-void host_cost_ns(double nanoseconds) {
-  std::atomic<double>& extra = this_thread().extra;
-  extra.store(extra.load(std::memory_order_relaxed) + nanoseconds, std::memory_order_relaxed);
+nlohmann::json clock_json() {
+  const ClockTotals totals = Clock::get().totals();
+  return {{"virtual_ns", totals.end_ns},
+          {"engines", as_json(totals.engines)},
+          {"operations", as_json(totals.operations)},
+          {"kernels", as_json(totals.kernels)}};
 }
 
 Clock& Clock::get() {
@@ -92,7 +71,7 @@ Clock& Clock::get() {
 }
 
 StampPtr Clock::submit(std::span<const StampPtr> after, const Work& work, int device) {
-  HostThread& thread = this_thread();
+  HostThread& thread = this_host_thread();
   start(thread, latest_host_);
   auto stamp = std::make_shared<Stamp>();
   for (const StampPtr& one : after) {
@@ -117,7 +96,7 @@ void Clock::complete(Stamp& stamp, double duration_ns, double share) {
 }
 
 void Clock::host_waited(std::span<const StampPtr> stamps, double cost_ns) {
-  HostThread& thread = this_thread();
+  HostThread& thread = this_host_thread();
   start(thread, latest_host_);
   auto stamp = std::make_shared<Stamp>();
   for (const StampPtr& one : stamps) {
@@ -126,9 +105,11 @@ void Clock::host_waited(std::span<const StampPtr> stamps, double cost_ns) {
   stamp->host = thread.last;
   stamp->host_extra = thread.extra + cost_ns;
   stamp->known = true;
+  stamp->waiter = &thread;
   pending_.push_back(stamp);
   thread.last = latest_host_ = stamp;
   thread.extra = 0;
+  thread.own_ns = thread.own_ns + cost_ns;
   resolve(false);
 }
 
@@ -159,8 +140,10 @@ void Clock::resolve(bool skip_running) {
 }
 
 void Clock::place(Stamp& stamp) {
-  double ready = stamp.host_extra + (stamp.host ? stamp.host->end : 0);
+  const double host = stamp.host_extra + (stamp.host ? stamp.host->end : 0);
+  double ready = host;
   for (const StampPtr& one : stamp.after) ready = std::max(ready, one->end);
+  if (stamp.waiter) stamp.waiter->blocked_ns += ready - host;
   Timeline& timeline = timelines_[stamp.device];
   Interval at{ready, ready, 0};
   switch (stamp.engine) {
@@ -194,7 +177,7 @@ void Clock::place(Stamp& stamp) {
 
 ClockTotals Clock::totals() const {
   ClockTotals result = totals_;
-  for (const HostThread* thread = threads; thread; thread = thread->next) {
+  for (const HostThread* thread = first_host_thread(); thread; thread = thread->next) {
     const double base = thread->last ? thread->last->end : 0;
     result.end_ns = std::max(result.end_ns, base + thread->extra);
   }

@@ -14,6 +14,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,9 +24,12 @@
 
 namespace sim {
 
+struct HostThread;  // host_thread.h
+
 struct Stamp {
   std::vector<std::shared_ptr<Stamp>> after;
-  std::shared_ptr<Stamp> host;  // the host thread's last wait, and what it did since
+  std::shared_ptr<Stamp> host;   // the host thread's last wait, and what it did since
+  HostThread* waiter = nullptr;  // whose wait this is
   double host_extra = 0;
   Engine engine = Engine::None;
   int device = 0;
@@ -49,6 +53,9 @@ struct ClockTotals {
   double end_ns = 0;
   std::map<std::string, Count> engines, operations, kernels;
 };
+
+// As the report has it, with the scheduler's lock held.
+nlohmann::json clock_json();
 
 // The caller of every member function holds the scheduler's lock.
 class Clock {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The virtual clock: the same program takes the same virtual time under every seed, and overlaps
 // what a GPU overlaps.
+#include <dlfcn.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 #include <string>
+#include <thread>
 
 #include "tests/sim/tests/exec_fixture.h"
 
@@ -60,7 +62,33 @@ TEST_F(Clock, Program) {
   CHECK_CU(cuCtxSynchronize());
 }
 
-nlohmann::json report_of(const std::string& seed) {
+// Run by itself as well: a copy and a launch between two snapshots, memory mapped by a thread.
+TEST_F(Clock, Snapshots) {
+  const auto snapshot =
+      reinterpret_cast<void (*)(const char*)>(dlsym(RTLD_DEFAULT, "simcuda_snapshot"));
+  ASSERT_NE(nullptr, snapshot);
+  CUdeviceptr device = 0;
+  void* host = nullptr;
+  CHECK_CU(cuMemAlloc_v2(&device, kMiB));
+  CHECK_CU(cuMemHostAlloc(&host, kMiB, 0));
+  CHECK_CU(add(nullptr, 1));
+  snapshot("before");
+  CHECK_CU(cuMemcpyHtoDAsync_v2(device, host, kMiB, nullptr));
+  CHECK_CU(add(nullptr, 1));
+  CHECK_CU(cuCtxSynchronize());
+  std::thread([&] {
+    pthread_setname_np(pthread_self(), "helper");
+    CUmemAllocationProp properties{};
+    properties.type = CU_MEM_ALLOCATION_TYPE_PINNED;
+    properties.location = {CU_MEM_LOCATION_TYPE_DEVICE, {0}};
+    CUmemGenericAllocationHandle handle = 0;
+    CHECK_CU(cuMemCreate(&handle, 2 * kMiB, &properties, 0));
+    CHECK_CU(cuMemRelease(handle));
+  }).join();
+  snapshot("after");
+}
+
+nlohmann::json report_of(const std::string& seed, const std::string& test = "Program") {
   char file[] = "/tmp/simcuda-report-XXXXXX";
   close(mkstemp(file));
   std::vector<std::string> variables{"SIMCUDA_SEED=" + seed, std::string("SIMCUDA_REPORT=") + file};
@@ -70,7 +98,7 @@ nlohmann::json report_of(const std::string& seed) {
   std::vector<char*> environment;
   for (std::string& variable : variables) environment.push_back(variable.data());
   environment.push_back(nullptr);
-  std::string self = "/proc/self/exe", filter = "--gtest_filter=Clock.Program";
+  std::string self = "/proc/self/exe", filter = "--gtest_filter=Clock." + test;
   char* arguments[] = {self.data(), filter.data(), nullptr};
   pid_t child = 0;
   EXPECT_EQ(0,
@@ -80,15 +108,41 @@ nlohmann::json report_of(const std::string& seed) {
   EXPECT_EQ(0, status);
   const auto report = nlohmann::json::parse(std::ifstream(file));
   unlink(file);
-  return report["clock"];
+  return report;
 }
 
 TEST(ClockReport, IsTheSameUnderEverySeed) {
-  const nlohmann::json first = report_of("1");
+  const nlohmann::json first = report_of("1")["clock"];
   EXPECT_GT(first["virtual_ns"].get<double>(), 1e5);
   EXPECT_GT(first["engines"]["htod"]["bytes"].get<uint64_t>(), kMiB);
   EXPECT_GT(first["kernels"]["add"]["count"].get<uint64_t>(), 10u);
-  for (const char* seed : {"2", "3", "4", "5"}) EXPECT_EQ(first, report_of(seed)) << seed;
+  for (const char* seed : {"2", "3", "4", "5"}) EXPECT_EQ(first, report_of(seed)["clock"]) << seed;
+}
+
+TEST(ClockReport, SnapshotsTellThreadsApart) {
+  const nlohmann::json snapshots = report_of("1", "Snapshots")["snapshots"];
+  ASSERT_EQ(2u, snapshots.size());
+  const nlohmann::json &before = snapshots[0], &after = snapshots[1];
+  EXPECT_EQ("before", before["name"]);
+  const auto bytes = [](const nlohmann::json& at) {
+    return at["engines"].value("/htod/bytes"_json_pointer, uint64_t{0});
+  };
+  EXPECT_EQ(kMiB, bytes(after) - bytes(before));
+  ASSERT_EQ(1u, before["threads"].size());
+  ASSERT_EQ(2u, after["threads"].size());
+  const nlohmann::json &was = before["threads"][0], &is = after["threads"][0];
+  EXPECT_EQ(after["thread"], is["id"]);
+  EXPECT_EQ(1u, is["calls"]["launch"].get<uint64_t>() - was["calls"]["launch"].get<uint64_t>());
+  // The copy takes about 19 us, of which the thread's own calls cover less than 10.
+  EXPECT_GT(is["blocked_ns"].get<double>() - was["blocked_ns"].get<double>(), 8e3);
+  EXPECT_NEAR(after["now_ns"].get<double>() - before["now_ns"].get<double>(),
+              is["blocked_ns"].get<double>() - was["blocked_ns"].get<double>() +
+                  is["own_ns"].get<double>() - was["own_ns"].get<double>(),
+              1);
+  const nlohmann::json& helper = after["threads"][1];
+  EXPECT_EQ("helper", helper["name"]);
+  EXPECT_EQ(1u, helper["calls"]["create"].get<uint64_t>());
+  EXPECT_EQ(0u, is["calls"]["create"].get<uint64_t>());
 }
 
 class Overlap : public Exec {
