@@ -6,9 +6,11 @@
 #include "tests/sim/driver/contexts.h"
 #include "tests/sim/driver/device.h"
 #include "tests/sim/driver/extents.h"
+#include "tests/sim/driver/graph_memory.h"
 #include "tests/sim/driver/peer.h"
 #include "tests/sim/driver/pool.h"
 #include "tests/sim/driver/profile.h"
+#include "tests/sim/driver/schedule.h"
 #include "tests/sim/driver/stream.h"
 
 namespace sim {
@@ -123,6 +125,16 @@ SIM_API cuMemFree_v2(CUdeviceptr address) {
     case sim::Extent::Kind::Pool: {
       const auto pool = sim::pool_of(address);
       return pool ? pool->release(address, nullptr) : CUDA_ERROR_INVALID_VALUE;
+    }
+    case sim::Extent::Kind::Graph: {
+      sim::Work work;
+      {
+        const auto lock = sim::Scheduler::get().lock();
+        if (const CUresult status = sim::free_graph_memory(address, &work)) return status;
+      }
+      const CUresult status = sim::synchronize_all(found->extent.device);
+      work.run();
+      return status;
     }
     case sim::Extent::Kind::Device:
     case sim::Extent::Kind::Managed:

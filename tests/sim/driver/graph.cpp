@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "tests/sim/driver/context.h"
+#include "tests/sim/driver/graph_condition.h"
 
 namespace sim {
 
@@ -71,6 +72,12 @@ std::shared_ptr<Graph> clone(const Graph& graph) {
       child->graph = clone(*child->graph);
       child->graph->parent = made;
     }
+    if (auto* conditional = std::get_if<ConditionalNode>(&made->what)) {
+      for (auto& body : conditional->bodies) {
+        body = clone(*body);
+        body->parent = made;
+      }
+    }
     twin[node.get()] = made;
   }
   for (const auto& node : graph.nodes) {
@@ -87,13 +94,13 @@ void publish(const std::shared_ptr<Graph>& graph) {
   graphs().insert(graph);
   for (const auto& node : graph->nodes) {
     graph_nodes().insert(node);
-    if (const auto* child = std::get_if<ChildNode>(&node->what)) publish(child->graph);
+    for (const auto& inner : inner_graphs(node->what)) publish(inner);
   }
 }
 
 void withdraw(Graph& graph) {
   for (const auto& node : graph.nodes) {
-    if (const auto* child = std::get_if<ChildNode>(&node->what)) withdraw(*child->graph);
+    for (const auto& inner : inner_graphs(node->what)) withdraw(*inner);
     graph_nodes().erase(Handles<GraphNode, CUgraphNode>::handle(node.get()));
   }
   graphs().erase(Handles<Graph, CUgraph>::handle(&graph));
@@ -106,7 +113,8 @@ CUgraphNodeType type_of(const Node& node) {
       CU_GRAPH_NODE_TYPE_MEMSET,       CU_GRAPH_NODE_TYPE_HOST,
       CU_GRAPH_NODE_TYPE_EMPTY,        CU_GRAPH_NODE_TYPE_GRAPH,
       CU_GRAPH_NODE_TYPE_EVENT_RECORD, CU_GRAPH_NODE_TYPE_WAIT_EVENT,
-      CU_GRAPH_NODE_TYPE_BATCH_MEM_OP};
+      CU_GRAPH_NODE_TYPE_BATCH_MEM_OP, CU_GRAPH_NODE_TYPE_CONDITIONAL,
+      CU_GRAPH_NODE_TYPE_MEM_ALLOC,    CU_GRAPH_NODE_TYPE_MEM_FREE};
   static_assert(std::size(kTypes) == std::variant_size_v<Node>);
   return kTypes[node.index()];
 }
@@ -131,7 +139,10 @@ std::vector<Point> run_graph(Scheduler::Lock& lock, const GraphExec& exec, const
       after.insert(after.end(), wait->event->points.begin(), wait->event->points.end());
     }
     Context* const context = node->context ? node->context : exec.context;
-    Work work = enabled ? make_work(context, node->what) : Work{};
+    const auto* conditional = std::get_if<ConditionalNode>(&node->what);
+    Work work = conditional ? conditional_work(exec, *conditional)
+                : enabled   ? make_work(context, node->what)
+                            : Work{};
     const Point end =
         Scheduler::get().submit(context, context->device, nullptr, std::move(work), after);
     ends[node] = {end};

@@ -33,6 +33,7 @@ struct GraphNode {
   std::map<CUkernelNodeAttrID, CUkernelNodeAttrValue> attributes;
   // What kernel node queries point at: one pointer a parameter, into the node's own copy.
   std::vector<void*> parameter_pointers;
+  std::vector<CUgraph> body_handles;  // of a conditional: what the application was given
   bool depends_on(const GraphNode* other) const;
 };
 
@@ -50,7 +51,8 @@ struct Graph {
 
 struct GraphExec {
   Context* context = nullptr;
-  std::shared_ptr<Graph> graph;  // a private copy
+  std::shared_ptr<Graph> graph;   // a private copy
+  const Graph* origin = nullptr;  // compared, not followed
   std::unordered_map<const GraphNode*, GraphNode*> by_origin;
   std::set<const GraphNode*> disabled;  // nodes of the copy
   unsigned long long flags = 0;

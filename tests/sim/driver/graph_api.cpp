@@ -7,6 +7,8 @@
 
 #include "tests/sim/driver/entry.h"
 #include "tests/sim/driver/graph.h"
+#include "tests/sim/driver/graph_condition.h"
+#include "tests/sim/driver/graph_memory.h"
 
 namespace sim {
 
@@ -111,6 +113,7 @@ CUresult change_edges(Change change, CUgraph handle, const CUgraphNode* from, co
   const auto lock = Scheduler::get().lock();
   const auto graph = graphs().find(handle);
   if (!graph || (count && (!from || !to))) return CUDA_ERROR_INVALID_VALUE;
+  if (change == Change::Remove && uses_graph_memory(*graph)) return CUDA_ERROR_NOT_SUPPORTED;
   // Checked as a whole before anything changes.
   std::vector<FullEdge> edges;
   for (size_t i = 0; i < count; i++) {
@@ -138,8 +141,9 @@ CUresult change_edges(Change change, CUgraph handle, const CUgraphNode* from, co
 }
 
 const char* type_name(const Node& node) {
-  constexpr const char* kNames[] = {"kernel", "memcpy",       "memset",     "host",  "empty",
-                                    "graph",  "event record", "event wait", "mem op"};
+  constexpr const char* kNames[] = {"kernel", "memcpy",      "memset",       "host",
+                                    "empty",  "graph",       "event record", "event wait",
+                                    "mem op", "conditional", "mem alloc",    "mem free"};
   static_assert(std::size(kNames) == std::variant_size_v<Node>);
   return kNames[node.index()];
 }
@@ -152,7 +156,7 @@ void print(std::FILE* file, const Graph& graph) {
     for (const auto& edge : node->before) {
       fmt::print(file, "  \"{}\" -> \"{}\";\n", fmt::ptr(edge.from), fmt::ptr(node.get()));
     }
-    if (const auto* child = std::get_if<ChildNode>(&node->what)) print(file, *child->graph);
+    for (const auto& inner : inner_graphs(node->what)) print(file, *inner);
   }
 }
 
@@ -183,6 +187,8 @@ SIM_API cuGraphDestroy(CUgraph handle) {
   const auto graph = graphs().find(handle);
   if (!graph || graph->parent) return CUDA_ERROR_INVALID_VALUE;
   withdraw(*graph);
+  drop_graph_memory(*graph);
+  drop_conditions(graph.get());
   // The handle table keeps the dead object for a while; its user objects are let go of now.
   for (const auto& [object, count] : std::exchange(graph->user_objects, {})) release(object, count);
   return CUDA_SUCCESS;
@@ -193,6 +199,7 @@ SIM_API cuGraphClone(CUgraph* out, CUgraph handle) {
   const auto lock = Scheduler::get().lock();
   const auto graph = graphs().find(handle);
   if (!graph || !out) return CUDA_ERROR_INVALID_VALUE;
+  if (uses_graph_memory(*graph)) return CUDA_ERROR_NOT_SUPPORTED;
   const auto copy = clone(*graph);
   publish(copy);
   *out = Handles<Graph, CUgraph>::handle(copy.get());

@@ -4,7 +4,10 @@
 #include <cstring>
 
 #include "tests/sim/driver/capture.h"
+#include "tests/sim/driver/device_node.h"
 #include "tests/sim/driver/entry.h"
+#include "tests/sim/driver/graph_condition.h"
+#include "tests/sim/driver/graph_memory.h"
 #include "tests/sim/driver/graph_params.h"
 #include "tests/sim/driver/profile.h"
 
@@ -15,15 +18,49 @@ namespace {
 void index(const Graph& copy, GraphExec* exec) {
   for (const auto& node : copy.nodes) {
     exec->by_origin[node->origin] = node.get();
-    if (const auto* child = std::get_if<ChildNode>(&node->what)) index(*child->graph, exec);
+    for (const auto& inner : inner_graphs(node->what)) index(*inner, exec);
+    const auto* kernel = std::get_if<KernelNode>(&node->what);
+    if (kernel && kernel->device_node) kernel->device_node->reset(*kernel);
   }
+}
+
+template <class Predicate>
+bool any_node(const Graph& graph, Predicate&& predicate) {
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(),
+                     [&](const auto& node) { return predicate(*node); });
+}
+
+bool updatable_on_device(const Graph& graph) {
+  return any_node(graph, [](const GraphNode& node) {
+    const auto* kernel = std::get_if<KernelNode>(&node.what);
+    const auto inner = inner_graphs(node.what);
+    return (kernel && kernel->device_node) ||
+           std::any_of(inner.begin(), inner.end(),
+                       [](const auto& one) { return updatable_on_device(*one); });
+  });
+}
+
+bool bad_bodies(const Graph& graph) {
+  return any_node(graph, [](const GraphNode& node) {
+    const auto* conditional = std::get_if<ConditionalNode>(&node.what);
+    const auto inner = inner_graphs(node.what);
+    return std::any_of(inner.begin(), inner.end(), [&](const auto& one) {
+      return conditional ? !valid_body(*one, conditional->condition->context) : bad_bodies(*one);
+    });
+  });
+}
+
+bool instantiated(const Graph* graph) {
+  return !graph_execs()
+              .select([graph](const GraphExec& exec) { return exec.origin == graph; })
+              .empty();
 }
 
 bool has_cycle(const Graph& graph) {
   if (!graph.nodes.empty() && graph.in_order().empty()) return true;
-  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [](const auto& node) {
-    const auto* child = std::get_if<ChildNode>(&node->what);
-    return child && has_cycle(*child->graph);
+  return any_node(graph, [](const GraphNode& node) {
+    const auto inner = inner_graphs(node.what);
+    return std::any_of(inner.begin(), inner.end(), [](const auto& one) { return has_cycle(*one); });
   });
 }
 
@@ -45,7 +82,20 @@ CUresult instantiate(Context* context, CUgraphExec* out, CUgraph handle, unsigne
     if (result) *result = CUDA_GRAPH_INSTANTIATE_INVALID_STRUCTURE;
     return CUDA_ERROR_INVALID_VALUE;
   }
+  if (bad_bodies(*graph)) {
+    if (result) *result = CUDA_GRAPH_INSTANTIATE_INVALID_STRUCTURE;
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  if (!conditions_used(graph.get())) {
+    if (result) *result = CUDA_GRAPH_INSTANTIATE_CONDITIONAL_HANDLE_UNUSED;
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  // Such graphs have one instance at a time.
+  if ((uses_graph_memory(*graph) || updatable_on_device(*graph)) && instantiated(graph.get())) {
+    return CUDA_ERROR_NOT_SUPPORTED;
+  }
   auto exec = std::make_shared<GraphExec>();
+  exec->origin = graph.get();
   exec->context = context;
   exec->graph = clone(*graph);
   exec->flags = flags;
@@ -72,6 +122,10 @@ CUresult instantiate_logged(Context* context, CUgraphExec* out, CUgraph graph, C
 // has more than one dimension: what the hardware's node was built for.
 bool replaceable(const Node& old, const Node& fresh) {
   if (old.index() != fresh.index()) return false;
+  if (std::holds_alternative<ConditionalNode>(old) || std::holds_alternative<AllocNode>(old) ||
+      std::holds_alternative<FreeNode>(old)) {
+    return false;
+  }
   if (const auto* a = std::get_if<CopyNode>(&old)) {
     const auto& b = std::get<CopyNode>(fresh);
     return a->engine == b.engine && a->height == 1 && a->depth == 1 && b.height == 1 &&
@@ -93,7 +147,11 @@ CUresult set(CUgraphExec exec_handle, CUgraphNode handle, Node fresh) {
     return CUDA_ERROR_INVALID_VALUE;
   }
   if (auto* kernel = std::get_if<KernelNode>(&fresh)) {
-    kernel->cooperative = std::get<KernelNode>(own->second->what).cooperative;
+    const auto& old = std::get<KernelNode>(own->second->what);
+    kernel->cooperative = old.cooperative;
+    kernel->attributes = old.attributes;
+    kernel->device_node = old.device_node;
+    if (kernel->device_node) kernel->device_node->reset(*kernel);
   }
   own->second->what = std::move(fresh);
   return CUDA_SUCCESS;
@@ -148,9 +206,19 @@ CUgraphExecUpdateResultInfo compare(const Graph& own, const Graph& fresh) {
     if (a.before.size() != b.before.size()) {
       return {CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED, node, nullptr};
     }
-    if (const auto* child = std::get_if<ChildNode>(&a.what)) {
-      const auto inner = compare(*child->graph, *std::get<ChildNode>(b.what).graph);
+    const auto own_inner = inner_graphs(a.what), fresh_inner = inner_graphs(b.what);
+    if (own_inner.size() != fresh_inner.size()) {
+      return {CU_GRAPH_EXEC_UPDATE_ERROR_PARAMETERS_CHANGED, node, nullptr};
+    }
+    for (size_t k = 0; k < own_inner.size(); k++) {
+      const auto inner = compare(*own_inner[k], *fresh_inner[k]);
       if (inner.result != CU_GRAPH_EXEC_UPDATE_SUCCESS) return inner;
+    }
+    if (const auto* conditional = std::get_if<ConditionalNode>(&a.what)) {
+      const auto& other = std::get<ConditionalNode>(b.what);
+      if (conditional->condition != other.condition || conditional->type != other.type) {
+        return {CU_GRAPH_EXEC_UPDATE_ERROR_PARAMETERS_CHANGED, node, nullptr};
+      }
     } else if (const auto* copy = std::get_if<CopyNode>(&a.what);
                copy && copy->engine != std::get<CopyNode>(b.what).engine) {
       return {CU_GRAPH_EXEC_UPDATE_ERROR_PARAMETERS_CHANGED, node, nullptr};
@@ -161,9 +229,10 @@ CUgraphExecUpdateResultInfo compare(const Graph& own, const Graph& fresh) {
 
 void take_over(Graph& own, const Graph& fresh) {
   for (size_t i = 0; i < own.nodes.size(); i++) {
-    if (auto* child = std::get_if<ChildNode>(&own.nodes[i]->what)) {
-      take_over(*child->graph, *std::get<ChildNode>(fresh.nodes[i]->what).graph);
-    } else {
+    const auto inner = inner_graphs(own.nodes[i]->what);
+    const auto fresh_inner = inner_graphs(fresh.nodes[i]->what);
+    for (size_t k = 0; k < inner.size(); k++) take_over(*inner[k], *fresh_inner[k]);
+    if (inner.empty()) {
       own.nodes[i]->what = fresh.nodes[i]->what;
       own.nodes[i]->attributes = fresh.nodes[i]->attributes;
     }
@@ -176,6 +245,10 @@ CUresult update(CUgraphExec exec_handle, CUgraph handle, CUgraphExecUpdateResult
   const auto exec = graph_execs().find(exec_handle);
   const auto graph = graphs().find(handle);
   if (!exec || !graph) return CUDA_ERROR_INVALID_VALUE;
+  if (updatable_on_device(*exec->graph) || updatable_on_device(*graph)) {
+    out->result = CU_GRAPH_EXEC_UPDATE_ERROR_ATTRIBUTES_CHANGED;
+    return CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE;
+  }
   *out = compare(*exec->graph, *graph);
   if (out->result != CU_GRAPH_EXEC_UPDATE_SUCCESS) return CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE;
   take_over(*exec->graph, *graph);
@@ -201,8 +274,9 @@ CUresult set_child(CUgraphExec exec_handle, CUgraphNode handle, CUgraph child_ha
 size_t count_nodes(const Graph& graph) {
   size_t count = 0;
   for (const auto& node : graph.nodes) {
-    const auto* child = std::get_if<ChildNode>(&node->what);
-    count += child ? count_nodes(*child->graph) : 1;
+    const auto inner = inner_graphs(node->what);
+    count += std::holds_alternative<ChildNode>(node->what) ? 0 : 1;
+    for (const auto& one : inner) count += count_nodes(*one);
   }
   return count;
 }
@@ -219,6 +293,7 @@ CUresult launch(CUgraphExec handle, CUstream stream_handle, bool per_thread) {
                p.graph_launch_node_ns * static_cast<double>(count_nodes(*exec->graph)));
   if (stream->capture) {
     // A launch inside a capture becomes a child graph.
+    if (uses_graph_memory(*exec->graph)) return CUDA_ERROR_NOT_SUPPORTED;
     const std::shared_ptr<Graph> copy = clone(*exec->graph);
     publish(copy);
     if (const CUresult status = capture_node(*stream, ChildNode{copy})) return status;
@@ -228,6 +303,15 @@ CUresult launch(CUgraphExec handle, CUstream stream_handle, bool per_thread) {
   make_room(lock, *stream);  // now: nothing may come between the nodes and what follows them
   std::vector<Point> start = order(*stream);
   if (exec->last.stamp) start.push_back(exec->last);
+  std::vector<Work> before;
+  if (const CUresult status = launch_graph_memory(*exec, &before)) return status;
+  if (Work defaults = defaults_work(*exec->graph); defaults.run) {
+    before.push_back(std::move(defaults));
+  }
+  for (Work& work : before) {
+    start = {Scheduler::get().submit(stream->context, stream->context->device, nullptr,
+                                     std::move(work), start)};
+  }
   const std::vector<Point> ends = run_graph(lock, *exec, *exec->graph, start);
   if (const CUresult status = append(lock, *stream, Work{}, ends)) return status;
   exec->last = stream->tail;
@@ -297,7 +381,10 @@ SIM_TWIN(cuGraphLaunch, _ptsz, (CUgraphExec exec, CUstream stream), (exec, strea
 SIM_API cuGraphExecDestroy(CUgraphExec handle) {
   SIM_ENTER(cuGraphExecDestroy);
   const auto lock = Scheduler::get().lock();
-  return graph_execs().erase(handle) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+  const auto exec = graph_execs().erase(handle);
+  if (!exec) return CUDA_ERROR_INVALID_VALUE;
+  drop_graph_memory(*exec->graph);
+  return CUDA_SUCCESS;
 }
 
 SIM_API cuGraphExecUpdate(CUgraphExec exec, CUgraph graph, CUgraphNode* error,

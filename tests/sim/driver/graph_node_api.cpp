@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Driver entry points that add graph nodes, and read or change their parameters.
+#include "tests/sim/driver/device_node.h"
 #include "tests/sim/driver/entry.h"
+#include "tests/sim/driver/graph_condition.h"
+#include "tests/sim/driver/graph_memory.h"
 #include "tests/sim/driver/graph_params.h"
 
 namespace sim {
@@ -21,21 +24,41 @@ CUresult add(CUgraphNode* out, CUgraph handle, const CUgraphNode* before,
     }
     edges.push_back({earlier.get(), data ? data[i] : CUgraphEdgeData{}});
   }
-  GraphNode* const node = graph->add(context, std::move(what), edges);
-  if (auto* child = std::get_if<ChildNode>(&node->what)) {
-    child->graph->parent = node;
-    publish(child->graph);
+  if (auto* free = std::get_if<FreeNode>(&what)) {
+    if (const CUresult status = make_free(free->memory->address(), *graph, free)) return status;
   }
+  GraphNode* const node = graph->add(context, std::move(what), edges);
+  for (const auto& inner : inner_graphs(node->what)) {
+    inner->parent = node;
+    publish(inner);
+    node->body_handles.push_back(Handles<Graph, CUgraph>::handle(inner.get()));
+  }
+  if (auto* conditional = std::get_if<ConditionalNode>(&node->what)) {
+    conditional->condition->used = true;
+  }
+  if (auto* alloc = std::get_if<AllocNode>(&node->what)) alloc->memory->owner = graph.get();
   *out = graph_nodes().insert(graph->nodes.back());
   return CUDA_SUCCESS;
 }
 
-CUresult clone_of(CUgraph handle, Node* out) {
+CUresult child_of(CUgraph handle, CUgraphChildGraphNodeOwnership ownership, Node* out) {
   const auto lock = Scheduler::get().lock();
   const auto graph = graphs().find(handle);
   if (!graph) return CUDA_ERROR_INVALID_VALUE;
+  if (ownership == CU_GRAPH_CHILD_GRAPH_OWNERSHIP_MOVE) {
+    if (graph->parent) return CUDA_ERROR_INVALID_VALUE;
+    *out = ChildNode{graph};
+    return CUDA_SUCCESS;
+  }
+  if (uses_graph_memory(*graph)) return CUDA_ERROR_NOT_SUPPORTED;
   *out = ChildNode{clone(*graph)};
   return CUDA_SUCCESS;
+}
+
+CUresult find_free(CUdeviceptr address, Node* out) {
+  const auto lock = Scheduler::get().lock();
+  *out = FreeNode{find_graph_memory(address)};
+  return std::get<FreeNode>(*out).memory ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
 CUresult add_any(CUgraphNode* out, CUgraph graph, const CUgraphNode* before,
@@ -43,12 +66,34 @@ CUresult add_any(CUgraphNode* out, CUgraph graph, const CUgraphNode* before,
   if (!params) return CUDA_ERROR_INVALID_VALUE;
   Node what;
   Context* context = nullptr;
-  if (params->type == CU_GRAPH_NODE_TYPE_GRAPH) {
-    if (const CUresult status = clone_of(params->graph.graph, &what)) return status;
-  } else if (const CUresult status = read_params(*params, &context, &what)) {
-    return status;
+  CUresult status = CUDA_SUCCESS;
+  switch (params->type) {
+    case CU_GRAPH_NODE_TYPE_GRAPH:
+      status = child_of(params->graph.graph, params->graph.ownership, &what);
+      break;
+    case CU_GRAPH_NODE_TYPE_CONDITIONAL:
+      status = make_conditional(&params->conditional, &context, &what.emplace<ConditionalNode>());
+      break;
+    case CU_GRAPH_NODE_TYPE_MEM_ALLOC:
+      static_assert(sizeof(CUDA_MEM_ALLOC_NODE_PARAMS) == sizeof params->alloc);
+      status = read_alloc(reinterpret_cast<CUDA_MEM_ALLOC_NODE_PARAMS*>(&params->alloc),
+                          &what.emplace<AllocNode>());
+      break;
+    case CU_GRAPH_NODE_TYPE_MEM_FREE:
+      status = find_free(params->free.dptr, &what);
+      break;
+    default:
+      status = read_params(*params, &context, &what);
+      break;
   }
-  return add(out, graph, before, data, count, context, std::move(what));
+  if (status == CUDA_SUCCESS) {
+    status = add(out, graph, before, data, count, context, std::move(what));
+  }
+  if (status == CUDA_SUCCESS && params->type == CU_GRAPH_NODE_TYPE_CONDITIONAL) {
+    const auto lock = Scheduler::get().lock();
+    params->conditional.phGraph_out = graph_nodes().find(*out)->body_handles.data();
+  }
+  return status;
 }
 
 // The node's description of kind T, under the lock; null otherwise.
@@ -104,6 +149,7 @@ CUresult set_kernel(Context* context, CUgraphNode handle, const Params* params) 
   if (!known) return CUDA_ERROR_INVALID_VALUE;
   fresh.cooperative = known->cooperative;
   fresh.attributes = known->attributes;
+  fresh.device_node = known->device_node;
   *known = std::move(fresh);
   return CUDA_SUCCESS;
 }
@@ -250,6 +296,23 @@ SIM_API cuGraphBatchMemOpNodeSetParams(CUgraphNode handle,
   return set<MemOpNode>(handle, params);
 }
 
+SIM_API cuGraphAddMemAllocNode(CUgraphNode* out, CUgraph graph, const CUgraphNode* before,
+                               size_t count, CUDA_MEM_ALLOC_NODE_PARAMS* params) {
+  SIM_ENTER_CONTEXT(cuGraphAddMemAllocNode, context);
+  if (!params) return CUDA_ERROR_INVALID_VALUE;
+  AllocNode node;
+  if (const CUresult status = read_alloc(params, &node)) return status;
+  return add(out, graph, before, nullptr, count, context, std::move(node));
+}
+
+SIM_API cuGraphAddMemFreeNode(CUgraphNode* out, CUgraph graph, const CUgraphNode* before,
+                              size_t count, CUdeviceptr address) {
+  SIM_ENTER_CONTEXT(cuGraphAddMemFreeNode, context);
+  Node node;
+  if (const CUresult status = find_free(address, &node)) return status;
+  return add(out, graph, before, nullptr, count, context, std::move(node));
+}
+
 SIM_API cuGraphAddEmptyNode(CUgraphNode* out, CUgraph graph, const CUgraphNode* before,
                             size_t count) {
   SIM_ENTER_CONTEXT(cuGraphAddEmptyNode, context);
@@ -260,7 +323,9 @@ SIM_API cuGraphAddChildGraphNode(CUgraphNode* out, CUgraph graph, const CUgraphN
                                  size_t count, CUgraph child) {
   SIM_ENTER_CONTEXT(cuGraphAddChildGraphNode, context);
   Node node;
-  if (const CUresult status = clone_of(child, &node)) return status;
+  if (const CUresult status = child_of(child, CU_GRAPH_CHILD_GRAPH_OWNERSHIP_CLONE, &node)) {
+    return status;
+  }
   return add(out, graph, before, nullptr, count, context, std::move(node));
 }
 
@@ -341,9 +406,14 @@ SIM_API cuGraphNodeGetType(CUgraphNode handle, CUgraphNodeType* out) {
 SIM_API cuGraphDestroyNode(CUgraphNode handle) {
   SIM_ENTER(cuGraphDestroyNode);
   const auto lock = Scheduler::get().lock();
-  const auto node = graph_nodes().erase(handle);
+  const auto node = graph_nodes().find(handle);
   if (!node) return CUDA_ERROR_INVALID_VALUE;
-  if (const auto* child = std::get_if<ChildNode>(&node->what)) withdraw(*child->graph);
+  if (uses_graph_memory(*node->graph)) return CUDA_ERROR_NOT_SUPPORTED;
+  if (const auto* kernel = std::get_if<KernelNode>(&node->what); kernel && kernel->device_node) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  graph_nodes().erase(handle);
+  for (const auto& inner : inner_graphs(node->what)) withdraw(*inner);
   for (const auto& other : node->graph->nodes) {
     std::erase_if(other->before, [&](const auto& edge) { return edge.from == node.get(); });
   }
@@ -357,12 +427,24 @@ SIM_API cuGraphKernelNodeGetAttribute(CUgraphNode handle, CUkernelNodeAttrID id,
   return get<KernelNode>(handle, out, [&](GraphNode& node, KernelNode& kernel) {
     *out = node.attributes.count(id) ? node.attributes[id] : CUkernelNodeAttrValue{};
     if (id == CU_LAUNCH_ATTRIBUTE_COOPERATIVE) out->cooperative = kernel.cooperative;
+    if (id == CU_LAUNCH_ATTRIBUTE_DEVICE_UPDATABLE_KERNEL_NODE) {
+      out->deviceUpdatableKernelNode.deviceUpdatable = kernel.device_node != nullptr;
+      out->deviceUpdatableKernelNode.devNode =
+          kernel.device_node ? kernel.device_node->handle() : nullptr;
+    }
   });
 }
 
 SIM_API cuGraphKernelNodeSetAttribute(CUgraphNode handle, CUkernelNodeAttrID id,
                                       const CUkernelNodeAttrValue* value) {
   SIM_ENTER(cuGraphKernelNodeSetAttribute);
+  if (value && id == CU_LAUNCH_ATTRIBUTE_DEVICE_UPDATABLE_KERNEL_NODE) {
+    // Opted in for good.
+    if (value->deviceUpdatableKernelNode.deviceUpdatable != 1) return CUDA_ERROR_INVALID_VALUE;
+    return get<KernelNode>(handle, value, [](GraphNode&, KernelNode& kernel) {
+      if (!kernel.device_node) kernel.device_node = DeviceNode::make();
+    });
+  }
   return get<KernelNode>(handle, value, [&](GraphNode& node, KernelNode& kernel) {
     node.attributes[id] = *value;
     if (id == CU_LAUNCH_ATTRIBUTE_COOPERATIVE) kernel.cooperative = value->cooperative != 0;
@@ -376,6 +458,7 @@ SIM_API cuGraphKernelNodeCopyAttributes(CUgraphNode to, CUgraphNode from) {
   KernelNode* const target_kernel = description<KernelNode>(to, &target);
   KernelNode* const source_kernel = description<KernelNode>(from, &source);
   if (!target_kernel || !source_kernel) return CUDA_ERROR_INVALID_VALUE;
+  if (target_kernel->device_node || source_kernel->device_node) return CUDA_ERROR_INVALID_VALUE;
   target->attributes = source->attributes;
   target_kernel->cooperative = source_kernel->cooperative;
   return CUDA_SUCCESS;

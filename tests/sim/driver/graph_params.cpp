@@ -134,7 +134,7 @@ CUresult read_params(const CUgraphNodeParams& params, Context** context, Node* o
       if ((status = in_context(p.ctx))) return status;
       return in(*context, [&] { return read_params(same, &out->emplace<MemOpNode>()); });
     }
-    // Memory nodes, external semaphores and conditionals are not simulated.
+    // External semaphores are not simulated; memory and conditional nodes are only added.
     default:
       return CUDA_ERROR_NOT_SUPPORTED;
   }

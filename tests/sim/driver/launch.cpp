@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "tests/sim/driver/context.h"
+#include "tests/sim/driver/device_node.h"
 #include "tests/sim/driver/kernel_time.h"
 #include "tests/sim/driver/profile.h"
 #include "tests/sim/driver/settings.h"
@@ -148,8 +149,10 @@ Work kernel_work(Context* context, const KernelNode& node) {
   Work work;
   work.name = node.kernel.info().name.c_str();
   work.engine = Engine::Compute;
-  work.run = [node, context] {
+  work.run = [given = node, context] {
     const CurrentScope scope(context);
+    KernelNode node = given;
+    if (node.device_node && !node.device_node->read(&node)) return Done{};
     const ptx::Launch launch{.grid = node.grid,
                              .block = node.block,
                              .dynamic_shared_bytes = node.shared_bytes,

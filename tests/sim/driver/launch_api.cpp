@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Driver entry points of launches, by all doors that take a stream.
+#include "tests/sim/driver/device_node.h"
 #include "tests/sim/driver/entry.h"
 #include "tests/sim/driver/launch.h"
 #include "tests/sim/driver/profile.h"
@@ -21,6 +22,11 @@ CUresult apply_attribute(const CUlaunchAttribute& attribute, KernelNode* node) {
       }
       return d.x * d.y * d.z == 1 ? CUDA_SUCCESS : CUDA_ERROR_NOT_SUPPORTED;
     }
+    case CU_LAUNCH_ATTRIBUTE_DEVICE_UPDATABLE_KERNEL_NODE:
+      if (attribute.value.deviceUpdatableKernelNode.deviceUpdatable) {
+        node->device_node = DeviceNode::make();
+      }
+      return CUDA_SUCCESS;
     case CU_LAUNCH_ATTRIBUTE_IGNORE:
     case CU_LAUNCH_ATTRIBUTE_ACCESS_POLICY_WINDOW:
     case CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY:
@@ -34,7 +40,7 @@ CUresult apply_attribute(const CUlaunchAttribute& attribute, KernelNode* node) {
     case CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
       return CUDA_SUCCESS;
     default:
-      return CUDA_ERROR_NOT_SUPPORTED;  // events at block granularity, device-side updates
+      return CUDA_ERROR_NOT_SUPPORTED;  // events at block granularity
   }
 }
 
@@ -50,6 +56,7 @@ CUresult launch(Context* context, bool per_thread, CUfunction function, KernelNo
           read_parameters(node.kernel.info(), parameters, extra, &node.parameters)) {
     return status;
   }
+  if (node.device_node && !capturing(stream)) return CUDA_ERROR_INVALID_VALUE;
   host_cost_ns(profile().launch_ns);
   return submit(stream, std::move(node));
 }
@@ -121,7 +128,15 @@ SIM_TWIN(cuLaunchKernelEx, _ptsz,
     if (const CUresult status = apply_attribute(config->attrs[i], &node)) return status;
     node.attributes.push_back(config->attrs[i]);
   }
-  return launch(context, per_thread, function, std::move(node), config->hStream, parameters, extra);
+  const auto device_node = node.device_node;
+  const CUresult status =
+      launch(context, per_thread, function, std::move(node), config->hStream, parameters, extra);
+  for (unsigned i = 0; status == CUDA_SUCCESS && device_node && i < config->numAttrs; i++) {
+    if (config->attrs[i].id == CU_LAUNCH_ATTRIBUTE_DEVICE_UPDATABLE_KERNEL_NODE) {
+      config->attrs[i].value.deviceUpdatableKernelNode.devNode = device_node->handle();
+    }
+  }
+  return status;
 }
 
 SIM_API cuFuncSetBlockShape(CUfunction handle, int x, int y, int z) {

@@ -4,6 +4,7 @@
 
 #include "tests/sim/driver/capture.h"
 #include "tests/sim/driver/context.h"
+#include "tests/sim/driver/graph_memory.h"
 
 namespace sim {
 namespace {
@@ -23,8 +24,16 @@ Work make_work(Context* context, const Node& node) {
                                [&](const FillNode& n) { return fill_work(context, n); },
                                [](const HostNode& n) { return host_work(n); },
                                [&](const MemOpNode& n) { return mem_op_work(context, n); },
+                               [](const AllocNode& n) { return n.memory->appear(); },
+                               [](const FreeNode& n) { return n.memory->vanish(); },
                                [](const auto&) { return Work{}; }},
                     node);
+}
+
+std::vector<std::shared_ptr<Graph>> inner_graphs(const Node& node) {
+  if (const auto* child = std::get_if<ChildNode>(&node)) return {child->graph};
+  if (const auto* conditional = std::get_if<ConditionalNode>(&node)) return conditional->bodies;
+  return {};
 }
 
 CUresult submit(Stream* stream, Node node) {

@@ -5,6 +5,7 @@
 
 #include <cuda.h>
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <variant>
@@ -17,6 +18,8 @@
 namespace sim {
 
 struct Graph;
+class DeviceNode;   // device_node.h
+class GraphMemory;  // graph_memory.h
 
 struct KernelNode {
   CUfunction handle = nullptr;  // as the application gave it
@@ -26,6 +29,7 @@ struct KernelNode {
   bool cooperative = false;
   std::vector<std::byte> parameters;  // in device layout
   std::vector<CUlaunchAttribute> attributes;
+  std::shared_ptr<DeviceNode> device_node;  // null: not device-updatable
 };
 
 // One side of a copy. A plain host address and a device address are told apart by `space`.
@@ -77,8 +81,35 @@ struct MemOpNode {
   std::vector<CUstreamBatchMemOpParams> operations;
 };
 
+// What a conditional handle names.
+struct Condition {
+  Context* context = nullptr;
+  const Graph* graph = nullptr;  // that it was made for; compared, not followed
+  unsigned standard = 0;
+  bool assign = false;  // the default, at each launch
+  bool used = false;    // a node has it
+  std::atomic<unsigned> value{0};
+};
+
+struct ConditionalNode {
+  std::shared_ptr<Condition> condition;
+  CUgraphConditionalNodeType type = CU_GRAPH_COND_TYPE_IF;
+  std::vector<std::shared_ptr<Graph>> bodies;
+};
+
+struct AllocNode {
+  std::shared_ptr<GraphMemory> memory;
+};
+
+struct FreeNode {
+  std::shared_ptr<GraphMemory> memory;
+};
+
 using Node = std::variant<KernelNode, CopyNode, FillNode, HostNode, EmptyNode, ChildNode,
-                          RecordNode, WaitNode, MemOpNode>;
+                          RecordNode, WaitNode, MemOpNode, ConditionalNode, AllocNode, FreeNode>;
+
+// The graphs inside a node: a child, or the bodies of a conditional.
+std::vector<std::shared_ptr<Graph>> inner_graphs(const Node& node);
 
 // The work of one node; markers (no run) for those that only order.
 Work make_work(Context* context, const Node& node);

@@ -57,6 +57,7 @@ bool readable_by_host(const Allocation& allocation) {
     case Extent::Kind::Pool:
     case Extent::Kind::Variable:
     case Extent::Kind::Imported:
+    case Extent::Kind::Graph:
       return false;
   }
   return false;

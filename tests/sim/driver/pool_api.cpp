@@ -3,6 +3,7 @@
 #include "tests/sim/driver/device.h"
 #include "tests/sim/driver/entry.h"
 #include "tests/sim/driver/extents.h"
+#include "tests/sim/driver/graph_memory.h"
 #include "tests/sim/driver/pool.h"
 #include "tests/sim/driver/profile.h"
 #include "tests/sim/driver/streams.h"
@@ -18,7 +19,9 @@ CUresult allocate(CUdeviceptr* out, size_t bytes, std::shared_ptr<Pool> pool, CU
   if (const CUresult status = find_stream(handle, per_thread, &stream); status != CUDA_SUCCESS) {
     return status;
   }
-  if (capturing(stream)) return CUDA_ERROR_NOT_SUPPORTED;  // graph memory nodes
+  if (capturing(stream)) {
+    return capture_alloc(stream, pool ? pool->device() : stream->context->device, bytes, out);
+  }
   if (!pool) pool = current_pool(stream->context->device);
   host_cost_ns(profile().alloc_async_ns);
   return pool->allocate(out, bytes, stream);
@@ -38,6 +41,14 @@ CUresult make_current(int device, CUmemoryPool handle) {
   if (!pool || pool->device() != device) return CUDA_ERROR_INVALID_VALUE;
   set_current_pool(device, std::move(pool));
   return CUDA_SUCCESS;
+}
+
+// Memory of an allocation node whose graph has no free node.
+CUresult free_of_graph(Stream* stream, CUdeviceptr address) {
+  auto lock = Scheduler::get().lock();
+  Work work;
+  if (const CUresult status = free_graph_memory(address, &work)) return status;
+  return append(lock, *stream, std::move(work));
 }
 
 }  // namespace
@@ -62,9 +73,9 @@ SIM_TWIN(cuMemFreeAsync, _ptsz, (CUdeviceptr address, CUstream handle), (address
       status != CUDA_SUCCESS) {
     return status;
   }
-  if (sim::capturing(stream)) return CUDA_ERROR_NOT_SUPPORTED;  // graph memory nodes
+  if (sim::capturing(stream)) return sim::capture_free(stream, address);
   const auto pool = sim::pool_of(address);
-  if (!pool) return CUDA_ERROR_INVALID_VALUE;
+  if (!pool) return sim::free_of_graph(stream, address);
   sim::host_cost_ns(sim::profile().free_async_ns);
   return pool->release(address, stream);
 }

@@ -26,7 +26,7 @@ inline const ptx::Window& window() {
 
 // What lies at an address: an allocation of any kind, or a VMM mapping.
 struct Extent {
-  enum class Kind { Device, Pool, Vmm, Host, Registered, Managed, Variable, Imported } kind;
+  enum class Kind { Device, Pool, Vmm, Host, Registered, Managed, Variable, Imported, Graph } kind;
   CUdeviceptr base = 0;
   size_t size = 0;
   CUmemorytype type = CU_MEMORYTYPE_DEVICE;  // where the bytes are now: HOST for host-backed VMM

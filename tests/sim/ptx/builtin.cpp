@@ -12,11 +12,33 @@
 #include <mutex>
 #include <set>
 
+#include "tests/sim/ptx/device_call.h"
+
 namespace sim::ptx {
 namespace {
 
-enum class Builtin { Vprintf, Assertfail, Malloc, Free };
-constexpr std::string_view kNames[] = {"vprintf", "__assertfail", "malloc", "free"};
+enum class Builtin {
+  Vprintf,
+  Assertfail,
+  Malloc,
+  Free,
+  SetConditional,
+  NodeSetParam,
+  NodeSetEnabled,
+  NodeSetGridDim,
+  NodeUpdatesApply
+};
+constexpr std::string_view kNames[] = {"vprintf",
+                                       "__assertfail",
+                                       "malloc",
+                                       "free",
+                                       "cudaGraphSetConditional",
+                                       "cudaGraphKernelNodeSetParam",
+                                       "cudaGraphKernelNodeSetEnabled",
+                                       "cudaGraphKernelNodeSetGridDim",
+                                       "cudaGraphKernelNodeUpdatesApply"};
+DeviceCalls device_calls;
+constexpr uint32_t kInvalidValue = 1;  // cudaErrorInvalidValue
 
 struct Heap {
   std::mutex mutex;
@@ -173,6 +195,70 @@ int print(Warp& w, int lane, uint64_t format_at, uint64_t arguments) {
 
 }  // namespace
 
+void set_device_calls(const DeviceCalls& calls) {
+  device_calls = calls;
+}
+
+namespace {
+
+uint32_t update_node(Warp& w, uint64_t node, const NodeUpdate& update) {
+  if (!device_calls.update_node) stop(w, Outcome::Trap, node);
+  return device_calls.update_node(node, update);
+}
+
+uint32_t set_parameter(Warp& w, int lane, uint64_t node, uint64_t offset, uint64_t value,
+                       uint64_t size) {
+  char bytes[kText];
+  if (size > sizeof bytes) return kInvalidValue;
+  for (uint64_t i = 0; i < size; ++i) bytes[i] = read<char>(w, value + i, lane);
+  NodeUpdate update;
+  update.kind = NodeUpdate::Kind::Parameter;
+  update.offset = offset;
+  update.value = bytes;
+  update.size = size;
+  return update_node(w, node, update);
+}
+
+uint32_t set_enabled(Warp& w, uint64_t node, bool enabled) {
+  NodeUpdate update;
+  update.kind = NodeUpdate::Kind::Enabled;
+  update.enabled = enabled;
+  return update_node(w, node, update);
+}
+
+uint32_t set_grid(Warp& w, uint64_t node, const Dim& grid) {
+  NodeUpdate update;
+  update.kind = NodeUpdate::Kind::Grid;
+  update.grid = grid;
+  return update_node(w, node, update);
+}
+
+// struct cudaGraphKernelNodeUpdate: node at 0, field at 8, the union of the three at 16.
+uint32_t apply_updates(Warp& w, int lane, uint64_t at, uint64_t count) {
+  constexpr uint64_t kBytes = 40;
+  enum Field { kGrid = 1, kParam = 2, kEnabled = 3 };
+  for (; count--; at += kBytes) {
+    const auto node = read<uint64_t>(w, at, lane);
+    uint32_t status = kInvalidValue;
+    switch (read<uint32_t>(w, at + 8, lane)) {
+      case kGrid:
+        status = set_grid(w, node, read<Dim>(w, at + 16, lane));
+        break;
+      case kParam:
+        status = set_parameter(w, lane, node, read<uint64_t>(w, at + 24, lane),
+                               read<uint64_t>(w, at + 16, lane), read<uint64_t>(w, at + 32, lane));
+        break;
+      case kEnabled:
+        status = set_enabled(w, node, read<uint32_t>(w, at + 16, lane) != 0);
+        break;
+    }
+    if (status) return status;
+  }
+  return 0;
+}
+
+}  // namespace
+
 int find_builtin(std::string_view name) {
   for (size_t i = 0; i < std::size(kNames); ++i) {
     if (kNames[i] == name) return static_cast<int>(i);
@@ -220,6 +306,29 @@ void call_builtin(Warp& w, const CallSite& site) {
         std::free(p);
         break;
       }
+      case Builtin::SetConditional:
+        if (!device_calls.set_conditional ||
+            !device_calls.set_conditional(argument(0), static_cast<uint32_t>(argument(1)))) {
+          w.grid->message = "cudaGraphSetConditional() of a handle that is not of this context";
+          stop(w, Outcome::Trap, argument(0));
+        }
+        break;
+      case Builtin::NodeSetParam:
+        result = set_parameter(w, lane, argument(0), argument(1), argument(2), argument(3));
+        break;
+      case Builtin::NodeSetEnabled:
+        result = set_enabled(w, argument(0), (argument(1) & 0xff) != 0);
+        break;
+      case Builtin::NodeSetGridDim: {
+        Dim grid;
+        if (site.arguments.size() > 1)
+          std::memcpy(&grid, local + site.arguments[1].from, sizeof grid);
+        result = set_grid(w, argument(0), grid);
+        break;
+      }
+      case Builtin::NodeUpdatesApply:
+        result = apply_updates(w, lane, argument(0), argument(1));
+        break;
     }
     if (!site.results.empty())
       std::memcpy(local + site.results[0].from, &result, std::min(8u, site.results[0].bytes));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Device functions that the driver provides: vprintf, __assertfail, malloc, free.
+// Device functions that the driver provides: vprintf, __assertfail, malloc, free, and the control of
+// graphs.
 #pragma once
 
 #include <string_view>
