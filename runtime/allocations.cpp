@@ -37,6 +37,11 @@ CUresult pass(Engine& engine, CUdeviceptr* out, uint64_t bytes, Call&& call) {
   return result;
 }
 
+// While nobody records anything, the driver is not asked.
+bool may_record(const Driver& driver, StreamRef ref) {
+  return fast_path.captures.load(std::memory_order_relaxed) && is_capturing(driver, ref);
+}
+
 void account_free(Engine& engine, CUdeviceptr address) {
   engine.counters.frees++;
   std::lock_guard held(engine.accounts);
@@ -85,8 +90,7 @@ void prepare_host(Engine& engine, Device& device, uint64_t live, CUcontext conte
 // `stream`: of a stream-ordered allocation.
 CUresult serve(Engine& engine, Device& device, CUdeviceptr* out, uint64_t bytes,
                StreamState* ordered, CUmemoryPool pool, bool stream_ordered) {
-  CUcontext context = nullptr;
-  engine.driver.cuCtxGetCurrent(&context);
+  const CUcontext context = engine.context();
   Held held(engine.ledger);
   if (engine.config.lockstep && !engine.config.limit_file.empty())
     as_mover(engine, device, held, [&](Held& mine) {
@@ -185,8 +189,7 @@ CUresult Manager::allocate_async(CUdeviceptr* out, size_t bytes, CUmemoryPool po
   // In a capture the allocation belongs to the graph. A handle that is no stream is the driver's to
   // judge.
   StreamState* stream = nullptr;
-  if (device && !is_capturing(driver, ref))
-    stream = engine_.completion.resolve(ref, thread_state());
+  if (device && !may_record(driver, ref)) stream = engine_.completion.resolve(ref, thread_state());
   if (!stream) return pass(engine_, out, bytes, from_driver);
   return serve(engine_, *device, out, bytes, stream, pool, true);
 }
@@ -225,7 +228,7 @@ CUresult Manager::release_async(CUdeviceptr address, StreamRef ref) noexcept {
     if (result == CUDA_SUCCESS) account_free(engine_, address);
     return result;
   }
-  if (is_capturing(driver, ref)) return CUDA_ERROR_INVALID_VALUE;  // only a graph's own memory
+  if (may_record(driver, ref)) return CUDA_ERROR_INVALID_VALUE;  // only a graph's own memory
   Held held(engine_.ledger);
   Range* range = find_live(engine_, held, address);
   if (!range || range->base != address || !range->stream_ordered) return CUDA_ERROR_INVALID_VALUE;

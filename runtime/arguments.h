@@ -88,6 +88,12 @@ inline bool scan_params(const Layout& layout, void** params, uint64_t base, uint
                         Visit&& visit) {
   for (const Layout::Word& word : layout.words) {
     const auto* at = static_cast<const std::byte*>(params[word.index]);
+    if (word.bytes == 8) [[likely]] {  // a pointer by itself
+      uint64_t address;
+      std::memcpy(&address, at, 8);
+      if (address - base < size && !visit(address)) return false;
+      continue;
+    }
     if (!scan_words(at, at + word.bytes, word.step, base, size, visit)) return false;
   }
   return true;

@@ -76,6 +76,16 @@ class Completion {
   // Notes a use under a number taken after its submission, or, for a thread inside its gate,
   // before.
   static void mark(Range& range, StreamState* stream, uint64_t number) noexcept;
+  // The same from inside a gate, where the stream has mostly used the range before. `use`: of this
+  // stream; `shared`: StreamState::shared, read inside the gate.
+  static void mark_again(Range& range, StreamState& stream, Use use, bool shared) noexcept {
+    std::atomic<uint64_t>& slot = range.uses[0];
+    if (!shared && Use::unpack(slot.load(std::memory_order_relaxed)).stream == use.stream)
+        [[likely]]
+      slot.store(use.pack(), std::memory_order_release);
+    else
+      mark(range, &stream, use.number);
+  }
 
   // True when every use of the range is known to be over. Where that is not known yet, asks the
   // driver, without waiting, and leaves a marker behind so that a later question has an answer.

@@ -48,10 +48,24 @@ std::vector<Device*> Engine::devices() {
 }
 
 Device* Engine::device() {
+  ThreadState::Here& here = thread_state().here;
+  const uint64_t now = stream_epoch();
+  if (here.device && here.epoch == now) return here.device;
+  here = {};
   CUdevice ordinal = -1;
   if (driver.cuCtxGetDevice(&ordinal) != CUDA_SUCCESS || ordinal < 0 || ordinal >= kMaxDevices)
     return nullptr;
-  if (Device* known = device(ordinal)) return known;
+  Device* found = device(ordinal) ? device(ordinal) : serve_device(ordinal);
+  CUcontext context = nullptr;
+  if (found && driver.cuCtxGetCurrent(&context) == CUDA_SUCCESS) here = {context, found, now};
+  return found;
+}
+
+CUcontext Engine::context() {
+  return device() ? thread_state().here.context : nullptr;
+}
+
+Device* Engine::serve_device(CUdevice ordinal) {
   {
     Held held(ledger);
     if (refused_[ordinal]) return nullptr;

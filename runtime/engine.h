@@ -131,8 +131,9 @@ class Engine {
   static constexpr int kMaxDevices = 64;
 
   // The device of the current context. Null: no context, or the device cannot be served (said
-  // once).
+  // once). No driver call while the thread stays in its context.
   Device* device();
+  CUcontext context();  // the current one of such a device
   Device* device(int ordinal) { return devices_[ordinal].load(std::memory_order_acquire); }
   std::vector<Device*> devices();  // those that are served
 
@@ -163,6 +164,8 @@ class Engine {
   std::unordered_map<CUmemGenericAllocationHandle, External> application_handles;
 
  private:
+  Device* serve_device(CUdevice ordinal);  // the first time
+
   static std::atomic<Engine*> current_;
   std::atomic<Device*> devices_[kMaxDevices]{};
   bool refused_[kMaxDevices]{};  // ledger: said once that it cannot be served

@@ -131,9 +131,8 @@ void cache(Engine& engine, const Held&, Range& range) noexcept {
 }
 
 void uncache(Engine& engine, const Held&, Range& range) noexcept {
-  const auto found = engine.cached.find(range.extent);
-  std::erase(found->second, &range);
-  if (found->second.empty()) engine.cached.erase(found);
+  // The list of a size stays when it is empty: the next free of that size need not make it again.
+  std::erase(engine.cached.find(range.extent)->second, &range);
 }
 
 bool has_bytes(const Range& range) noexcept {

@@ -33,11 +33,12 @@ CUresult Manager::launch(CUfunction function, void** params, void** extra, Strea
     const Arena& arena = engine_.arena;
     thread.enter();
     const uint64_t number = use_clock.fetch_add(1, std::memory_order_relaxed);
+    const bool shared = stream->shared.load(std::memory_order_relaxed);
     const auto use = [&](uint64_t address) {
       Range* range = arena.at(address);
       if (!range) return true;
       if (!range->settled.load(std::memory_order_seq_cst)) return false;
-      Completion::mark(*range, stream, number);
+      Completion::mark_again(*range, *stream, {stream->id, number}, shared);
       return true;
     };
     bool ready;

@@ -12,6 +12,7 @@
 
 namespace spillway {
 
+struct Device;
 struct StreamState;
 
 struct alignas(64) ThreadState {
@@ -30,6 +31,13 @@ struct alignas(64) ThreadState {
     return streams[(bits >> 6 ^ bits) % kCachedStreams];
   }
 
+  // Where this thread is: its current context, and the device of it. Stale as above.
+  struct Here {
+    CUcontext context = nullptr;
+    Device* device = nullptr;
+    uint64_t epoch = 0;
+  } here;
+
   // Registry; entries are reused after their thread ended, never deleted.
   std::atomic<bool> taken{true};
   ThreadState* next = nullptr;
@@ -38,6 +46,7 @@ struct alignas(64) ThreadState {
   void leave() { gate.store(gate.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
   void forget_streams() {
     for (CachedStream& entry : streams) entry = {};
+    here = {};
   }
 };
 
