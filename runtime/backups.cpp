@@ -202,7 +202,7 @@ void BackupPool::prepare_aside(uint64_t bytes, CUcontext context) noexcept {
   while (made_ + largest_ <= target_.load()) {
     int running = helpers_.load();
     if (running >= most || !helpers_.compare_exchange_strong(running, running + 1)) return;
-    if (!start_thread([this, context] {
+    if (!start_thread("spillway-pin", [this, context] {
           const Call call;
           RelaxedCapture relaxed(driver_);
           ContextScope scope(driver_, context);

@@ -109,7 +109,7 @@ void run(Engine& engine, Device& device) noexcept {
 
 bool start_mover(Engine& engine, const Held&, Device& device) noexcept {
   if (device.has_thread) return true;
-  device.has_thread = start_thread([&engine, &device] { run(engine, device); });
+  device.has_thread = start_thread("spillway-move", [&engine, &device] { run(engine, device); });
   if (!device.has_thread)
     log(LogLevel::Info, "no thread to move memory with; whoever needs it moves it");
   return device.has_thread;

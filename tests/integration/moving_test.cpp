@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Movement beside the program: both ways at once, taken back, repeated to the nanosecond.
+#include "tests/integration/world.h"
+
+using namespace integration;
+
+namespace {
+
+World small_device() {
+  return World().device(16_MiB).budget(12_MiB);
+}
+
+class Moving : public testing::TestWithParam<const char*> {};
+
+TEST_P(Moving, changes_no_byte) {
+  small_device().tells_the_same("moving", GetParam(), moved);
+}
+
+TEST_P(Moving, changes_no_byte_with_copies_only) {
+  small_device().copy_only().tells_the_same("moving", GetParam(), moved);
+}
+
+TEST_P(Moving, changes_no_byte_in_lockstep) {
+  small_device().with("SPILLWAY_LOCKSTEP", "on").tells_the_same("moving", GetParam(), moved);
+}
+
+INSTANTIATE_TEST_SUITE_P(beside, Moving, testing::Values("a_scan", "a_scan_by_two_streams_in_turn"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST(in_lockstep, virtual_time_repeats_to_the_nanosecond_and_nothing_is_asked) {
+  double first = 0;
+  for (int run = 0; run < 5; run++) {
+    const support::TemporaryFile report(".json");
+    const Seen seen = small_device()
+                          .with("SPILLWAY_LOCKSTEP", "on")
+                          .with("SIMCUDA_PROFILE", "h200-pcie5")
+                          .with("SIMCUDA_REPORT", report.path())
+                          .run("moving", "a_scan");
+    ASSERT_TRUE(seen.finished.ok()) << seen.finished.err;
+    EXPECT_GT(seen.count("fetches"), 0u);
+    const auto told = nlohmann::json::parse(report.text());
+    const double now = told["clock"]["virtual_ns"];
+    if (run == 0) first = now;
+    EXPECT_EQ(now, first) << "run " << run;
+    EXPECT_FALSE(told["calls"].contains("cuEventQuery"));
+    EXPECT_FALSE(told["calls"].contains("cuStreamQuery"));
+  }
+}
+
+TEST(what_is_about_to_leave, is_taken_back_when_it_is_used) {
+  World()
+      .device(16_MiB)
+      .budget(14_MiB)
+      .with("SPILLWAY_LOCKSTEP", "on")
+      .tells_the_same("moving", "a_scan_of_a_little_too_much", [](const Seen& seen) {
+        pushed_out(seen);
+        EXPECT_GT(seen.count("rescues"), 0u);
+      });
+}
+
+TEST(a_job_that_fits, has_no_thread_of_ours) {
+  World().device(32_MiB).tells_the_same("moving", "what_fits_needs_no_thread", did_not_move);
+}
+
+TEST(a_job_that_ends_while_memory_moves, ends_well) {
+  small_device().ends_well("moving", "returns_while_memory_moves", said_nothing);
+}
+
+TEST(the_limit_file, lowers_and_raises_the_limit_of_a_running_job) {
+  const support::TemporaryFile limit(".limit");
+  World()
+      .device(40_MiB)
+      .budget(32_MiB)
+      .with("SPILLWAY_REPORT", "physical")
+      .with("SPILLWAY_LIMIT_FILE", limit.path())
+      .ends_well("moving", "a_limit_that_changes", moved);
+}
+
+TEST(host_memory, is_made_in_advance_when_asked) {
+  small_device()
+      .with("SPILLWAY_PREWARM", "16MiB")
+      .with("SPILLWAY_LOCKSTEP", "on")
+      .tells_the_same("moving", "what_fits_needs_no_thread", [](const Seen& seen) {
+        did_not_move(seen);
+        EXPECT_GE(seen.count("host_held"), 16_MiB);
+      });
+}
+
+}  // namespace
