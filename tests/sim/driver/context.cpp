@@ -13,6 +13,7 @@
 #include "tests/sim/driver/contexts.h"
 #include "tests/sim/driver/device.h"
 #include "tests/sim/driver/errors.h"
+#include "tests/sim/driver/hidden.h"
 #include "tests/sim/driver/peer.h"
 #include "tests/sim/driver/report.h"
 
@@ -75,6 +76,7 @@ void close_context(Context* context) {
   context_closing(context);
   peer_context_closing(*context);
   context_memory_closing(context);
+  hidden_close(*context);
   context->alive = false;
 }
 

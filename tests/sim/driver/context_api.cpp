@@ -7,6 +7,7 @@
 #include "tests/sim/driver/api.h"
 #include "tests/sim/driver/contexts.h"
 #include "tests/sim/driver/device.h"
+#include "tests/sim/driver/hidden.h"
 #include "tests/sim/driver/stream.h"
 
 namespace sim {
@@ -21,6 +22,7 @@ CUresult create(CUcontext* out, unsigned flags, int device, unsigned version) {
   if (!out || !valid_context_flags(flags)) return CUDA_ERROR_INVALID_VALUE;
   if (!valid_device(device)) return CUDA_ERROR_INVALID_DEVICE;
   Context* context = add_context(device, false, version);
+  if (const CUresult status = hidden_open(*context)) return status;
   open_context(context, flags);
   context_stack().push_back(context);
   *out = handle(context);

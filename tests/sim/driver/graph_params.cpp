@@ -4,6 +4,7 @@
 
 #include "tests/sim/driver/context.h"
 #include "tests/sim/driver/copy.h"
+#include "tests/sim/driver/hidden.h"
 #include "tests/sim/driver/launch.h"
 #include "tests/sim/driver/memop.h"
 #include "tests/sim/driver/set.h"
@@ -19,6 +20,7 @@ CUresult read_kernel(const Params& params, CUfunction function, Context* context
   out->shared_bytes = params.sharedMemBytes;
   if (find_kernel(function, context, &out->kernel)) return CUDA_ERROR_INVALID_VALUE;
   if (const CUresult status = check_shape(*out)) return status;
+  if (const CUresult status = hidden_launch(*context, out->kernel)) return status;
   return read_parameters(out->kernel.info(), params.kernelParams, params.extra, &out->parameters);
 }
 

@@ -12,8 +12,10 @@
 #include "tests/sim/driver/api.h"
 #include "tests/sim/driver/device.h"
 #include "tests/sim/driver/extents.h"
+#include "tests/sim/driver/pinned.h"
 #include "tests/sim/driver/profile.h"
 #include "tests/sim/driver/report.h"
+#include "tests/sim/driver/settings.h"
 #include "tests/sim/driver/stream.h"
 
 namespace sim {
@@ -22,6 +24,7 @@ namespace {
 struct Pinned {
   std::mutex mutex;
   uint64_t bytes = 0, peak = 0;
+  uint64_t all = 0;  // cuMemCreate's too
 };
 
 Pinned& pinned() {
@@ -29,6 +32,7 @@ Pinned& pinned() {
   return *all;
 }
 
+// For the report: what the host calls have pinned.
 void account(int64_t bytes) {
   std::lock_guard lock(pinned().mutex);
   pinned().bytes += static_cast<uint64_t>(bytes);
@@ -44,12 +48,13 @@ CUresult allocate(void** out, size_t bytes, unsigned flags, Extent::Kind kind, C
   if (const CUresult status = forbid_in_capture(); status != CUDA_SUCCESS) return status;
   if (bytes > window().size) return CUDA_ERROR_OUT_OF_MEMORY;
   const size_t mapped = round_up(bytes, kPage);
+  if (kind == Extent::Kind::Host && !pin(mapped)) return CUDA_ERROR_OUT_OF_MEMORY;
   // One page more, never accessible: running over the end faults.
   void* memory =
       mmap(nullptr, mapped + kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED) return CUDA_ERROR_OUT_OF_MEMORY;
-  if (mprotect(memory, mapped, PROT_READ | PROT_WRITE) != 0) {
-    munmap(memory, mapped + kPage);
+  if (memory == MAP_FAILED || mprotect(memory, mapped, PROT_READ | PROT_WRITE) != 0) {
+    if (memory != MAP_FAILED) munmap(memory, mapped + kPage);
+    if (kind == Extent::Kind::Host) unpin(mapped);
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
   constexpr double kMib = 1 << 20;
@@ -72,9 +77,25 @@ CUresult allocate(void** out, size_t bytes, unsigned flags, Extent::Kind kind, C
 
 }  // namespace
 
+bool pin(uint64_t bytes) {
+  std::lock_guard lock(pinned().mutex);
+  const uint64_t limit = settings().pinned;
+  if (limit != 0 && bytes > limit - std::min(limit, pinned().all)) return false;
+  pinned().all += bytes;
+  return true;
+}
+
+void unpin(uint64_t bytes) {
+  std::lock_guard lock(pinned().mutex);
+  pinned().all -= bytes;
+}
+
 void destroy_host(const Allocation& allocation) {
   const auto bytes = static_cast<int64_t>(allocation.backing.bytes);
-  if (allocation.extent.kind != Extent::Kind::Managed) account(-bytes);
+  if (allocation.extent.kind != Extent::Kind::Managed) {
+    account(-bytes);
+    unpin(allocation.backing.bytes);
+  }
   if (allocation.extent.kind == Extent::Kind::Registered) return;  // the application's own
   munmap(reinterpret_cast<void*>(allocation.extent.base), allocation.backing.bytes + kPage);
 }
@@ -127,7 +148,11 @@ CUresult register_memory(void* pointer, size_t bytes, unsigned flags, Context* c
   made.backing.bytes = bytes;
   made.context = context;
   made.flags = flags;
-  if (!enter(std::move(made))) return CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED;
+  if (!pin(bytes)) return CUDA_ERROR_OUT_OF_MEMORY;
+  if (!enter(std::move(made))) {
+    unpin(bytes);
+    return CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED;
+  }
   account(static_cast<int64_t>(bytes));
   return CUDA_SUCCESS;
 }

@@ -2,6 +2,7 @@
 // Driver entry points of launches, by all doors that take a stream.
 #include "tests/sim/driver/device_node.h"
 #include "tests/sim/driver/entry.h"
+#include "tests/sim/driver/hidden.h"
 #include "tests/sim/driver/launch.h"
 #include "tests/sim/driver/profile.h"
 
@@ -57,6 +58,7 @@ CUresult launch(Context* context, bool per_thread, CUfunction function, KernelNo
     return status;
   }
   if (node.device_node && !capturing(stream)) return CUDA_ERROR_INVALID_VALUE;
+  if (const CUresult status = hidden_launch(*context, node.kernel)) return status;
   host_cost_ns(profile().launch_ns);
   return submit(stream, std::move(node));
 }

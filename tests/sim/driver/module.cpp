@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "tests/sim/driver/context.h"
+#include "tests/sim/driver/hidden.h"
 #include "tests/sim/driver/launch.h"
 #include "tests/sim/driver/profile.h"
 #include "tests/sim/driver/report.h"
@@ -53,6 +54,7 @@ CUresult as_error(ptx::LoadError error) {
 }  // namespace
 
 Module::~Module() {
+  hidden_unload(*this);
   code.reset();
   for (const CUdeviceptr address : variables) free_internal(address);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Driver entry points that ask about, or adjust, one kernel: by CUfunction and by CUkernel.
 #include "tests/sim/driver/entry.h"
+#include "tests/sim/driver/hidden.h"
 #include "tests/sim/driver/launch.h"
 
 namespace sim {
@@ -153,14 +154,18 @@ SIM_API cuKernelGetParamInfo(CUkernel kernel, size_t index, size_t* offset, size
 SIM_API cuFuncIsLoaded(CUfunctionLoadingState* out, CUfunction handle) {
   SIM_ENTER_CONTEXT(cuFuncIsLoaded, context);
   if (!out) return CUDA_ERROR_INVALID_VALUE;
-  if (const CUresult status = known(context, handle)) return status;
-  *out = CU_FUNCTION_LOADING_STATE_LOADED;
+  LoadedKernel kernel;
+  if (const CUresult status = find_kernel(handle, context, &kernel)) return status;
+  *out =
+      hidden_loaded(kernel) ? CU_FUNCTION_LOADING_STATE_LOADED : CU_FUNCTION_LOADING_STATE_UNLOADED;
   return CUDA_SUCCESS;
 }
 
 SIM_API cuFuncLoad(CUfunction handle) {
   SIM_ENTER_CONTEXT(cuFuncLoad, context);
-  return known(context, handle);
+  LoadedKernel kernel;
+  if (const CUresult status = find_kernel(handle, context, &kernel)) return status;
+  return hidden_load(kernel);
 }
 
 }  // namespace sim

@@ -11,6 +11,7 @@
 #include <mutex>
 
 #include "tests/sim/driver/device.h"
+#include "tests/sim/driver/pinned.h"
 
 namespace sim {
 namespace {
@@ -50,17 +51,24 @@ Physical::~Physical() {
     close(backing.file);
   } else if (backing.bytes != 0) {
     store(backing.store).release(backing);
+    if (on_host()) unpin(backing.bytes);
   }
 }
 
 std::shared_ptr<Physical> make_physical(size_t size, const CUmemAllocationProp& properties) {
   auto made = std::make_shared<Physical>();
   made->properties = properties;
+  if (made->on_host() && !pin(size)) return nullptr;
   Store& from = store(made->on_host() ? kHost : properties.location.id);
   if (properties.requestedHandleTypes == CU_MEM_HANDLE_TYPE_NONE) {
-    return from.allocate(size, size, &made->backing) ? made : nullptr;
+    if (from.allocate(size, size, &made->backing)) return made;
+    if (made->on_host()) unpin(size);
+    return nullptr;
   }
-  if (!from.allocate_file(size, size, kPage, &made->backing)) return nullptr;
+  if (!from.allocate_file(size, size, kPage, &made->backing)) {
+    if (made->on_host()) unpin(size);
+    return nullptr;
+  }
   const Description description{.bytes = size, .properties = properties};
   const int file = made->backing.file;
   if (pwrite(file, &description, sizeof description, static_cast<off_t>(size)) !=

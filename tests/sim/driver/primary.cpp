@@ -7,6 +7,7 @@
 #include "tests/sim/driver/api.h"
 #include "tests/sim/driver/contexts.h"
 #include "tests/sim/driver/device.h"
+#include "tests/sim/driver/hidden.h"
 
 namespace sim {
 namespace {
@@ -63,7 +64,10 @@ SIM_API cuDevicePrimaryCtxRetain(CUcontext* out, CUdevice device) {
   // The handle is the same for the life of the process, as on hardware.
   constexpr unsigned kVersion = 3020;
   if (!own.context) own.context = sim::add_context(device, true, kVersion);
-  if (!own.context->alive) sim::open_context(own.context, own.flags);
+  if (!own.context->alive) {
+    if (const CUresult status = sim::hidden_open(*own.context)) return status;
+    sim::open_context(own.context, own.flags);
+  }
   ++own.retained;
   *out = sim::handle(own.context);
   return CUDA_SUCCESS;

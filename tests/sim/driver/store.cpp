@@ -151,6 +151,16 @@ void Store::release(const Backing& backing) {
   used_ -= backing.charged;
 }
 
+bool Store::charge_only(uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  return charge(bytes);
+}
+
+void Store::release_charge(uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  used_ -= bytes;
+}
+
 Store::Usage Store::usage() const {
   std::lock_guard lock(mutex_);
   return {capacity_, used_, peak_};

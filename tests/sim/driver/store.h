@@ -32,6 +32,9 @@ class Store {
   // it.
   bool allocate_file(uint64_t bytes, uint64_t charged, uint64_t extra, Backing* out);
   void release(const Backing& backing);  // the bytes are gone
+  // Bytes that count, but that nobody will look at.
+  bool charge_only(uint64_t bytes);
+  void release_charge(uint64_t bytes);
 
   struct Usage {
     uint64_t capacity, used, peak;

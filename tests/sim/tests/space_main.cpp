@@ -24,6 +24,8 @@ constexpr Environment kEnvironments[] = {
     {"-Env*", {{"SIMCUDA_DEVICES", "2"}, {"SIMCUDA_MEMORY", "256MiB"}}},
     {"EnvNoDevice.*", {{"SIMCUDA_DEVICES", "0"}}},
     {"EnvNoPeers.*", {{"SIMCUDA_PEERS", "0"}}},
+    {"EnvLazy.*", {{"SIMCUDA_LAZY", "8MiB"}, {"SIMCUDA_MEMORY", "1GiB"}}},
+    {"EnvPinned.*", {{"SIMCUDA_PINNED", "8MiB"}}},
     {"EnvNoHostVmm.*", {{"SIMCUDA_HOST_VMM", "0"}}},
     {"EnvBadValues.*", {{"SIMCUDA_MEMORY", "12 bananas"}, {"SIMCUDA_DEVICES", "99"}}},
     {"EnvOtherMachine.*",
