@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// How well memory moves, in the simulated GPU's virtual time and in lock-step, so that every figure
+// repeats to the nanosecond: each part runs under two schedule seeds, and different times are an
+// error. A cyclic scan over twice the budget gives the use of the link in both directions; two
+// models in training give the share of the budget that holds live bytes at the peak. Last line:
+// mover: duplex=<share> usable=<share> stall_api=<share> vmm_on_launch_path=<calls>
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "tests/bench/models.h"
+#include "tests/support/place.h"
+
+namespace {
+
+using nlohmann::json;
+
+constexpr uint64_t kMiB = 1 << 20;
+
+struct Ran {
+  json report, summary;
+  uint64_t small = 0;  // bytes that the driver serves
+};
+
+struct Job {
+  std::vector<std::string> arguments;
+  uint64_t budget = 0, footprint = 0;
+  int seconds = 300;
+};
+
+Ran run(const Job& job, int seed) {
+  const support::TemporaryFile report(".json"), summary(".json");
+  support::Command command;
+  command.arguments = job.arguments;
+  command.arguments.insert(command.arguments.begin(), support::program("mover_job"));
+  command.environment = support::interposed(support::Gpu::Simulated);
+  auto& env = command.environment;
+  env["SIMCUDA_PROFILE"] = "h200-pcie5";
+  env["SIMCUDA_SEED"] = std::to_string(seed);
+  env["SIMCUDA_KERNEL_TIMES"] = "touch=5";  // microseconds
+  env["SIMCUDA_REPORT"] = report.path();
+  env["SPILLWAY_LOCKSTEP"] = "on";
+  env["SPILLWAY_SUMMARY"] = summary.path();
+  env["SPILLWAY_DEVICE_LIMIT"] = std::to_string(job.budget);
+  env["SPILLWAY_HOST_LIMIT"] = std::to_string(job.footprint + job.budget);
+  command.deadline = std::chrono::seconds(job.seconds * support::slowness());
+  const support::Finished finished = support::run(command);
+  Ran ran{json::parse(report.text(), nullptr, false), json::parse(summary.text(), nullptr, false)};
+  unsigned long long small = 0;
+  if (!finished.ok() || std::sscanf(finished.out.c_str(), "small %llu", &small) != 1 ||
+      !ran.report.is_object() || !ran.summary.is_object()) {
+    throw std::runtime_error(finished.how() + ": " + finished.err + "\n  " +
+                             support::shell_line(command));
+  }
+  if (!finished.err.empty()) std::fprintf(stderr, "%s", finished.err.c_str());
+  ran.small = small;
+  return ran;
+}
+
+// The same job under two seeds: the times must be the same.
+Ran run_twice(const char* name, const Job& job) {
+  const Ran first = run(job, 1), second = run(job, 2);
+  const json &one = first.report.at("clock").at("virtual_ns"),
+             &two = second.report.at("clock").at("virtual_ns");
+  if (one != two)
+    throw std::runtime_error(std::string(name) + ": virtual time is " + one.dump() +
+                             " ns under one schedule and " + two.dump() + " ns under another");
+  if (first.summary.at("evictions") == 0)
+    throw std::runtime_error(std::string(name) + ": nothing was evicted");
+  return first;
+}
+
+// Of two snapshots, for the thread that took them.
+struct Span {
+  const json &from, &to;
+
+  double number(const json::json_pointer& path) const {
+    return to.value(path, 0.0) - from.value(path, 0.0);
+  }
+  double thread(const json::json_pointer& path) const {
+    return of_thread(to).value(path, 0.0) - of_thread(from).value(path, 0.0);
+  }
+  static const json& of_thread(const json& snapshot) {
+    for (const json& one : snapshot.at("threads"))
+      if (one.at("id") == snapshot.at("thread")) return one;
+    throw std::runtime_error("a snapshot without its thread");
+  }
+};
+
+const json& snapshot(const Ran& ran, const char* name) {
+  for (const json& one : ran.report.at("snapshots"))
+    if (one.at("name") == name) return one;
+  throw std::runtime_error(std::string("no snapshot ") + name);
+}
+
+struct Scan {
+  double duplex = 0, stall = 0, vmm = 0;
+};
+
+Scan measure_scan(int tensors, uint64_t mib, int cycles) {
+  Job job;
+  job.footprint = tensors * mib * kMiB;
+  job.budget = job.footprint / 2;
+  job.arguments = {"scan", std::to_string(tensors), std::to_string(mib), "2",
+                   std::to_string(cycles)};
+  const Ran ran = run_twice("scan", job);
+  const Span steady{snapshot(ran, "steady"), snapshot(ran, "done")};
+  const Span submitting{snapshot(ran, "steady"), snapshot(ran, "submitted")};
+  using namespace nlohmann::literals;
+  const double time = steady.number("/now_ns"_json_pointer);
+  const double in = steady.number("/engines/htod/bytes"_json_pointer),
+               out = steady.number("/engines/dtoh/bytes"_json_pointer);
+  const double rate = ran.report.at("clock").at("rates").at("both");
+  Scan scan;
+  scan.duplex = (in + out) / time / rate;
+  scan.stall = submitting.thread("/blocked_ns"_json_pointer) / time;
+  std::printf("scan of %d x %llu MiB with a budget of half of it, %d cycles:\n", tensors,
+              static_cast<unsigned long long>(mib), cycles);
+  std::printf("  %-26s %10.3f ms, the same under two schedules\n", "virtual time", time / 1e6);
+  std::printf("  %-26s %10.2f GB/s out, %.2f in, of %.1f together\n", "link", out / time, in / time,
+              rate);
+  std::printf("  %-26s %10.3f ms blocked, %.3f ms of its own work in the driver\n", "job's thread",
+              submitting.thread("/blocked_ns"_json_pointer) / 1e6,
+              submitting.thread("/own_ns"_json_pointer) / 1e6);
+  std::printf("  %-26s", "VMM calls, job's thread");
+  for (const char* call : {"create", "map", "set_access", "unmap", "release"}) {
+    const double calls = submitting.thread(json::json_pointer(std::string("/calls/") + call));
+    std::printf(" %10.0f %s", calls, call);
+    scan.vmm += calls;
+  }
+  std::printf("\n  %-26s", "threads of the process");
+  for (const json& thread : steady.to.at("threads"))
+    std::printf(" %s: %llu launches, %.3f ms work", thread.at("name").get<std::string>().c_str(),
+                thread.at("calls").at("launch").get<unsigned long long>(),
+                thread.at("own_ns").get<double>() / 1e6);
+  std::printf("\n");
+  return scan;
+}
+
+double measure_model(const std::string& name, int steps) {
+  Job job;
+  job.footprint = bench::footprint(bench::model(name));
+  constexpr double kShare = 0.6;  // of the footprint: everything is live at some moment
+  job.budget = static_cast<uint64_t>(kShare * job.footprint) / (2 * kMiB) * (2 * kMiB);
+  job.arguments = {name, std::to_string(steps)};
+  const Ran ran = run_twice(name.c_str(), job);
+  const json& counts = ran.summary;
+  const double limit = counts.at("device_limit").get<double>();
+  const double live = counts.at("peak_device_live_bytes").get<double>();
+  const double usable = (live + ran.small) / limit;
+  std::printf(
+      "%s: %.0f MiB of tensors, budget %.0f MiB, %d steps, %.3f ms of virtual time:\n"
+      "  live bytes on the device at the peak %.1f MiB and %.1f MiB in small ones: %.4f\n"
+      "  %llu evictions, %llu fetches, %llu chunks created, %llu released\n",
+      name.c_str(), static_cast<double>(job.footprint) / kMiB, limit / kMiB, steps,
+      ran.report.at("clock").at("virtual_ns").get<double>() / 1e6, live / kMiB,
+      static_cast<double>(ran.small) / kMiB, usable,
+      counts.at("evictions").get<unsigned long long>(),
+      counts.at("fetches").get<unsigned long long>(),
+      counts.at("chunk_creates").get<unsigned long long>(),
+      counts.at("chunk_releases").get<unsigned long long>());
+  std::fflush(stdout);
+  return usable;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Measures how well memory moves, in virtual time.");
+  int tensors = 64, cycles = 4, steps = 2;
+  uint64_t mib = 32;
+  bool only_scan = false;
+  app.add_option("--tensors", tensors, "Tensors of the scan")->capture_default_str();
+  app.add_option("--mib", mib, "MiB of each")->capture_default_str();
+  app.add_option("--cycles", cycles, "Measured cycles")->capture_default_str();
+  app.add_option("--steps", steps, "Training steps of the models")->capture_default_str();
+  app.add_flag("--only-scan", only_scan, "Leave the models out");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    const Scan scan = measure_scan(tensors, mib, cycles);
+    std::fflush(stdout);
+    if (only_scan) return 0;
+    const double gpt = measure_model("gpt", steps), unet = measure_model("unet", steps);
+    std::printf("mover: duplex=%.3f usable=%.4f stall_api=%.3f vmm_on_launch_path=%.0f\n",
+                scan.duplex, std::min(gpt, unet), scan.stall, scan.vmm);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "bench_mover: %s\n", error.what());
+    return 1;
+  }
+  return 0;
+}
