@@ -20,7 +20,7 @@ BUILD = build
 CONFIGURE = cmake -S . -G Ninja -DCUDA_HOME=$(CUDA_HOME)
 
 .DEFAULT_GOAL := build
-.PHONY: help build deps demo test test-asan test-tsan test-random bench-launch bench-mover bench-sim gpu-check \
+.PHONY: help build deps demo test test-asan test-tsan test-random bench-launch bench-alloc bench-mover bench-sim gpu-check \
         format check docs clean
 
 help:  ## list the targets
@@ -59,6 +59,9 @@ test-random: build  ## run SEEDS random programs with and without Spillway and c
 
 bench-launch: build  ## what Spillway adds to one kernel launch, in nanoseconds
 	@$(BUILD)/tests/bench_launch
+
+bench-alloc: build  ## a cached pair of allocation and free, in nanoseconds, beside the driver's own
+	@$(BUILD)/tests/bench_alloc
 
 bench-mover: build  ## use of the link, of the budget, and stalls, on the simulated GPU in virtual time
 	@$(BUILD)/tests/bench_mover
