@@ -20,7 +20,7 @@ BUILD = build
 CONFIGURE = cmake -S . -G Ninja -DCUDA_HOME=$(CUDA_HOME)
 
 .DEFAULT_GOAL := build
-.PHONY: help build deps demo test test-asan test-tsan test-random bench-launch bench-alloc bench-mover bench-sim gpu-check \
+.PHONY: help build deps demo test test-asan test-tsan test-random test-faults bench-launch bench-alloc bench-mover bench-sim gpu-check \
         format check docs clean
 
 help:  ## list the targets
@@ -56,6 +56,9 @@ test-tsan: deps build-tsan/build.ninja  ## the same tests under the thread sanit
 
 test-random: build  ## run SEEDS random programs with and without Spillway and compare all bytes
 	@$(BUILD)/tests/random_runner --seeds $(SEEDS)
+
+test-faults: build  ## let every driver call of the library fail once while a job runs
+	@$(BUILD)/tests/fault_runner --jobs $(JOBS)
 
 bench-launch: build  ## what Spillway adds to one kernel launch, in nanoseconds
 	@$(BUILD)/tests/bench_launch

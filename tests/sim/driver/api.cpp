@@ -10,6 +10,7 @@
 #include <cstring>
 #include <deque>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
@@ -29,7 +30,7 @@ struct Rule {
   uint64_t first = 1;
   bool onwards = false;  // not only the first-th, but all after it too
   CUresult error = CUDA_ERROR_UNKNOWN;
-  std::atomic<uint64_t> seen{0};
+  std::atomic<uint64_t> seen{0}, failed{0};
 };
 
 std::deque<Rule>& rules() {
@@ -51,6 +52,15 @@ std::string_view cut(std::string_view* text, char separator) {
   *text = end == std::string_view::npos ? std::string_view{} : text->substr(end + 1);
   return part;
 }
+
+const ReportSection faults_section("faults", [] {
+  nlohmann::json list = nlohmann::json::array();
+  for (const Rule& rule : rules()) {
+    list.push_back(
+        {{"function", rule.function}, {"calls", rule.seen.load()}, {"failed", rule.failed.load()}});
+  }
+  return list;
+});
 
 // nth: "3" (that call), "*" (every call), "3*" (every call from the third on).
 bool parse_rule(std::string_view text, Rule* rule) {
@@ -94,7 +104,10 @@ CUresult Call::injected(const void* caller) {
     if (rule.function != symbol_ && rule.function != base) continue;
     if (!rule.caller.empty() && !lies_in(caller, rule.caller)) continue;
     const uint64_t call = rule.seen.fetch_add(1) + 1;
-    if (call == rule.first || (rule.onwards && call > rule.first)) return rule.error;
+    if (call == rule.first || (rule.onwards && call > rule.first)) {
+      rule.failed++;
+      return rule.error;
+    }
   }
   return CUDA_SUCCESS;
 }
