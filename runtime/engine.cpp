@@ -8,6 +8,7 @@
 #include "runtime/errors.h"
 #include "runtime/log.h"
 #include "runtime/mover_thread.h"
+#include "runtime/peers.h"
 
 namespace spillway {
 
@@ -127,6 +128,7 @@ Device* Engine::serve_device(CUdevice ordinal) {
   if (!devices_[ordinal].compare_exchange_strong(known, fresh.get()))
     return known;           // another thread was faster
   known = fresh.release();  // leaked on purpose
+  introduce(*this, *known);
   if (config.prewarm.count && config.lockstep) {
     known->backups.prepare(config.prewarm.count);
   } else if (config.prewarm.count) {

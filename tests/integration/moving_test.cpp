@@ -76,6 +76,24 @@ TEST(the_limit_file, lowers_and_raises_the_limit_of_a_running_job) {
       .ends_well("moving", "a_limit_that_changes", moved);
 }
 
+class Devices : public testing::TestWithParam<const char*> {};
+
+TEST_P(Devices, of_one_process_have_a_budget_each_and_reach_each_other) {
+  small_device().with("SIMCUDA_DEVICES", "2").tells_the_same("peers", GetParam(), pushed_out);
+}
+
+TEST_P(Devices, reach_each_other_with_copies_only) {
+  small_device()
+      .with("SIMCUDA_DEVICES", "2")
+      .copy_only()
+      .tells_the_same("peers", GetParam(), moved);
+}
+
+INSTANTIATE_TEST_SUITE_P(two, Devices,
+                         testing::Values("each_scans_its_own", "copies_between_devices",
+                                         "a_kernel_reads_the_other_devices_memory"),
+                         [](const auto& info) { return std::string(info.param); });
+
 TEST(host_memory, is_made_in_advance_when_asked) {
   small_device()
       .with("SPILLWAY_PREWARM", "16MiB")

@@ -48,7 +48,12 @@ void World::under_every_schedule(const std::string& program, const std::string& 
 
 void World::tells_the_same(const std::string& program, const std::string& story,
                            const Also& also) const {
-  const Seen alone = World().without_the_library().run(program, story);
+  World plain;
+  plain.without_the_library();
+  // How many devices there are is part of the story.
+  if (const auto devices = environment_.find("SIMCUDA_DEVICES"); devices != environment_.end())
+    plain.with(devices->first, devices->second);
+  const Seen alone = plain.run(program, story);
   SCOPED_TRACE("without the library: " + support::shell_line(alone.command));
   ASSERT_TRUE(alone.finished.ok()) << alone.finished.how() << "\n" << alone.finished.err;
   under_every_schedule(program, story, &alone.finished.out, also);

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// Several devices in one process. The driver opens memory that is mapped by hand to the devices
+// that are named at each mapping, and to no other: cuCtxEnablePeerAccess does not reach it, nor
+// does a plain copy between devices. So, with a second device, what is mapped on one is opened to
+// each that can reach it, now and at every later mapping.
+#pragma once
+
+#include "runtime/engine.h"
+
+namespace spillway {
+
+// A device was added: opens the others' ranges to it and its own to the others. Without the ledger.
+void introduce(Engine& engine, Device& fresh) noexcept;
+
+}  // namespace spillway

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stories about two devices in one process.
+#include "tests/programs/driver/story.h"
+
+using namespace story;
+
+namespace {
+
+struct Place {
+  CUcontext context = nullptr;
+  CUfunction copy_words = nullptr;
+  std::vector<Buffer> buffers;
+};
+
+// A device's primary context, current, with buffers of 4 MiB that are filled.
+Place settle_on(int ordinal, int buffers) {
+  Place place;
+  CUdevice device = 0;
+  MUST(cuInit(0));
+  MUST(cuDeviceGet(&device, ordinal));
+  MUST(cuDevicePrimaryCtxRetain(&place.context, device));
+  MUST(cuCtxSetCurrent(place.context));
+  MUST(cuModuleGetFunction(&place.copy_words, load_kernels(), "copy_words"));
+  for (int i = 0; i < buffers; i++) {
+    place.buffers.push_back(allocate(4 * kMiB));
+    write_pattern(place.buffers.back(), static_cast<uint32_t>(100 * ordinal + i));
+  }
+  return place;
+}
+
+// Every word of `from` to `to`, by a kernel of the current context.
+void copy_by_kernel(const Place& place, const Buffer& to, const Buffer& from) {
+  CUdeviceptr out = to.address, in = from.address;
+  uint32_t words = static_cast<uint32_t>(to.bytes / 4), stride = 1;
+  void* arguments[] = {&out, &in, &words, &stride};
+  MUST(cuLaunchKernel(place.copy_words, 4, 1, 1, 256, 1, 1, 0, nullptr, arguments, nullptr));
+}
+
+}  // namespace
+
+STORY(each_scans_its_own) {
+  const Place places[] = {settle_on(0, 5), settle_on(1, 5)};
+  for (int round = 0; round < 3; round++)
+    for (const Place& place : places) {
+      MUST(cuCtxSetCurrent(place.context));
+      for (size_t i = 0; i + 1 < place.buffers.size(); i++)
+        copy_by_kernel(place, place.buffers[i + 1], place.buffers[i]);
+    }
+  for (int ordinal = 0; ordinal < 2; ordinal++) {
+    MUST(cuCtxSetCurrent(places[ordinal].context));
+    for (const Buffer& buffer : places[ordinal].buffers)
+      expect_pattern(buffer, static_cast<uint32_t>(100 * ordinal));
+  }
+}
+
+STORY(copies_between_devices) {
+  const Place first = settle_on(0, 5), second = settle_on(1, 5);
+  for (size_t i = 0; i < 5; i++) {
+    const CUdeviceptr from = first.buffers[i].address, to = second.buffers[i].address;
+    if (i % 2)
+      MUST(cuMemcpyPeer(to, second.context, from, first.context, 4 * kMiB));
+    else
+      MUST(cuMemcpyDtoD(to, from, 4 * kMiB));
+  }
+  for (size_t i = 0; i < 5; i++) expect_pattern(second.buffers[i], static_cast<uint32_t>(i));
+  MUST(cuCtxSetCurrent(first.context));
+  for (size_t i = 0; i < 5; i++) expect_pattern(first.buffers[i], static_cast<uint32_t>(i));
+}
+
+STORY(a_kernel_reads_the_other_devices_memory) {
+  const Place first = settle_on(0, 5), second = settle_on(1, 5);
+  MUST(cuCtxEnablePeerAccess(first.context, 0));
+  for (size_t i = 0; i < 5; i++) copy_by_kernel(second, second.buffers[i], first.buffers[i]);
+  for (size_t i = 0; i < 5; i++) expect_pattern(second.buffers[i], static_cast<uint32_t>(i));
+}
