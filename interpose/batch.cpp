@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One call, many copies.
 #include "interpose/body.h"
-#include "interpose/host_source.h"
+#include "runtime/rewrites.h"
 
 #if CUDA_VERSION >= 12060
 
@@ -42,18 +42,24 @@ BODY_PTSZ(cuMemBatchDecompressAsync,
 
 namespace {
 
+using spillway::Rewrite;
+using spillway::RewriteList;
+
 template <class Submit>
 CUresult copy_batch(Manager* manager, const CUdeviceptr* to, const CUdeviceptr* from,
                     const size_t* sizes, size_t count, StreamRef stream, Submit&& submit) {
   AccessList accesses;
+  RewriteList rewrites;
   if (to == nullptr || from == nullptr || sizes == nullptr || count > SIZE_MAX / 2) return submit();
-  if (!accesses.reserve(2 * count)) return CUDA_ERROR_OUT_OF_MEMORY;
+  if (!accesses.reserve(2 * count) || !rewrites.reserve(count)) return CUDA_ERROR_OUT_OF_MEMORY;
   for (size_t i = 0; i < count; ++i) {
-    spillway::scan_unknown(*manager, from[i], sizes[i]);
+    rewrites.add(spillway::rewrite_of(to[i], from[i], sizes[i], Rewrite::Source::Any));
     accesses.add(access_of(to[i], sizes[i]));
     accesses.add(access_of(from[i], sizes[i]));
   }
-  return manager->touch(accesses.span(), stream, submit);
+  return manager->rewrite(rewrites.span(), stream, [&]() noexcept {
+    return manager->touch(accesses.span(), stream, submit);
+  });
 }
 
 // Rows are counted in elements whose size only an array at the other end would tell, so all of the
@@ -63,17 +69,43 @@ Access end_of(const CUmemcpy3DOperand& operand) {
   return {operand.op.ptr.ptr, 0};
 }
 
+// Between pointers an element is a byte.
+Rewrite rewrite_of_box(const CUDA_MEMCPY3D_BATCH_OP& op) {
+  if (op.dst.type != CU_MEMCPY_OPERAND_TYPE_POINTER) return {};
+  const bool readable = op.src.type == CU_MEMCPY_OPERAND_TYPE_POINTER;
+  const auto pitch = [&](const CUmemcpy3DOperand& end) {
+    return end.op.ptr.rowLength != 0 ? end.op.ptr.rowLength : op.extent.width;
+  };
+  const auto layer = [&](const CUmemcpy3DOperand& end) {
+    return pitch(end) * (end.op.ptr.layerHeight != 0 ? end.op.ptr.layerHeight : op.extent.height);
+  };
+  return {.source = readable ? Rewrite::Source::Any : Rewrite::Source::Set,
+          .from = readable ? op.src.op.ptr.ptr : 0,
+          .to = op.dst.op.ptr.ptr,
+          .width = op.extent.width,
+          .rows = op.extent.height,
+          .layers = op.extent.depth,
+          .from_pitch = readable ? pitch(op.src) : 0,
+          .from_layer = readable ? layer(op.src) : 0,
+          .to_pitch = pitch(op.dst),
+          .to_layer = layer(op.dst)};
+}
+
 template <class Submit>
 CUresult copy_boxes(Manager* manager, const CUDA_MEMCPY3D_BATCH_OP* list, size_t count,
                     StreamRef stream, Submit&& submit) {
   AccessList accesses;
+  RewriteList rewrites;
   if (list == nullptr || count > SIZE_MAX / 2) return submit();
-  if (!accesses.reserve(2 * count)) return CUDA_ERROR_OUT_OF_MEMORY;
+  if (!accesses.reserve(2 * count) || !rewrites.reserve(count)) return CUDA_ERROR_OUT_OF_MEMORY;
   for (size_t i = 0; i < count; ++i) {
+    rewrites.add(rewrite_of_box(list[i]));
     accesses.add(end_of(list[i].src));
     accesses.add(end_of(list[i].dst));
   }
-  return manager->touch(accesses.span(), stream, submit);
+  return manager->rewrite(rewrites.span(), stream, [&]() noexcept {
+    return manager->touch(accesses.span(), stream, submit);
+  });
 }
 
 }  // namespace

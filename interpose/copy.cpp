@@ -2,13 +2,14 @@
 // Copies in one dimension, and to and from arrays. Addresses are unified, so that a "host" address
 // may be a range as well: both ends are named, and the Manager ignores what is not its own.
 #include "interpose/body.h"
-#include "interpose/host_source.h"
+#include "runtime/rewrites.h"
 
 namespace {
 
 using spillway::access_of;
 using spillway::Manager;
 using spillway::StreamRef;
+using Source = spillway::Rewrite::Source;
 
 CUdeviceptr address_of(const void* host) {
   return reinterpret_cast<CUdeviceptr>(host);
@@ -16,58 +17,65 @@ CUdeviceptr address_of(const void* host) {
 
 template <class Submit>
 CUresult copy(Manager* manager, CUdeviceptr to, CUdeviceptr from, size_t bytes, StreamRef stream,
-              Submit&& submit) {
-  return manager->touch({access_of(to, bytes), access_of(from, bytes)}, stream, submit);
+              Source source, Submit&& submit) {
+  const spillway::Rewrite rewrite = spillway::rewrite_of(to, from, bytes, source);
+  return manager->rewrite({&rewrite, 1}, stream, [&]() noexcept {
+    return manager->touch({access_of(to, bytes), access_of(from, bytes)}, stream, submit);
+  });
 }
 
 template <class Submit>
-CUresult upload(Manager* manager, CUdeviceptr to, const void* from, size_t bytes, StreamRef stream,
-                Submit&& submit) {
-  spillway::scan_host(*manager, from, bytes);
-  return copy(manager, to, address_of(from), bytes, stream, submit);
-}
-
-template <class Submit>
-CUresult copy_any(Manager* manager, CUdeviceptr to, CUdeviceptr from, size_t bytes,
+CUresult download(Manager* manager, const void* to, CUdeviceptr from, size_t bytes,
                   StreamRef stream, Submit&& submit) {
-  spillway::scan_unknown(*manager, from, bytes);
-  return copy(manager, to, from, bytes, stream, submit);
+  return manager->touch({access_of(address_of(to), bytes), access_of(from, bytes)}, stream, submit);
+}
+
+template <class Submit>
+CUresult from_array(Manager* manager, CUdeviceptr to, size_t bytes, StreamRef stream,
+                    Submit&& submit) {
+  const spillway::Rewrite rewrite = spillway::rewrite_of(to, 0, bytes, Source::Set);
+  return manager->rewrite({&rewrite, 1}, stream, [&]() noexcept {
+    return manager->touch({access_of(to, bytes)}, stream, submit);
+  });
 }
 
 }  // namespace
 
 BODY_PTDS(cuMemcpyHtoD_v2, (CUdeviceptr to, const void* from, size_t bytes), (to, from, bytes),
-          upload(manager, to, from, bytes, on(nullptr), submit))
+          copy(manager, to, address_of(from), bytes, on(nullptr), Source::Host, submit))
 BODY_PTSZ(cuMemcpyHtoDAsync_v2, (CUdeviceptr to, const void* from, size_t bytes, CUstream stream),
-          (to, from, bytes, stream), upload(manager, to, from, bytes, on(stream), submit))
+          (to, from, bytes, stream),
+          copy(manager, to, address_of(from), bytes, on(stream), Source::Host, submit))
 
 BODY_PTDS(cuMemcpyDtoH_v2, (void* to, CUdeviceptr from, size_t bytes), (to, from, bytes),
-          copy(manager, address_of(to), from, bytes, on(nullptr), submit))
+          download(manager, to, from, bytes, on(nullptr), submit))
 BODY_PTSZ(cuMemcpyDtoHAsync_v2, (void* to, CUdeviceptr from, size_t bytes, CUstream stream),
-          (to, from, bytes, stream), copy(manager, address_of(to), from, bytes, on(stream), submit))
+          (to, from, bytes, stream), download(manager, to, from, bytes, on(stream), submit))
 
 BODY_PTDS(cuMemcpyDtoD_v2, (CUdeviceptr to, CUdeviceptr from, size_t bytes), (to, from, bytes),
-          copy(manager, to, from, bytes, on(nullptr), submit))
+          copy(manager, to, from, bytes, on(nullptr), Source::Any, submit))
 BODY_PTSZ(cuMemcpyDtoDAsync_v2, (CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream),
-          (to, from, bytes, stream), copy(manager, to, from, bytes, on(stream), submit))
+          (to, from, bytes, stream),
+          copy(manager, to, from, bytes, on(stream), Source::Any, submit))
 
 BODY_PTDS(cuMemcpy, (CUdeviceptr to, CUdeviceptr from, size_t bytes), (to, from, bytes),
-          copy_any(manager, to, from, bytes, on(nullptr), submit))
+          copy(manager, to, from, bytes, on(nullptr), Source::Any, submit))
 BODY_PTSZ(cuMemcpyAsync, (CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream),
-          (to, from, bytes, stream), copy_any(manager, to, from, bytes, on(stream), submit))
+          (to, from, bytes, stream),
+          copy(manager, to, from, bytes, on(stream), Source::Any, submit))
 
 BODY_PTDS(cuMemcpyPeer,
           (CUdeviceptr to, CUcontext to_context, CUdeviceptr from, CUcontext from_context,
            size_t bytes),
           (to, to_context, from, from_context, bytes),
-          copy(manager, to, from, bytes, on(nullptr), submit))
+          copy(manager, to, from, bytes, on(nullptr), Source::Any, submit))
 BODY_PTSZ(cuMemcpyPeerAsync,
           (CUdeviceptr to, CUcontext to_context, CUdeviceptr from, CUcontext from_context,
            size_t bytes, CUstream stream),
           (to, to_context, from, from_context, bytes, stream),
-          copy(manager, to, from, bytes, on(stream), submit))
+          copy(manager, to, from, bytes, on(stream), Source::Any, submit))
 
 BODY_PTDS(cuMemcpyAtoD_v2, (CUdeviceptr to, CUarray from, size_t offset, size_t bytes),
-          (to, from, offset, bytes), manager->touch({access_of(to, bytes)}, on(nullptr), submit))
+          (to, from, offset, bytes), from_array(manager, to, bytes, on(nullptr), submit))
 BODY_PTDS(cuMemcpyDtoA_v2, (CUarray to, size_t offset, CUdeviceptr from, size_t bytes),
           (to, offset, from, bytes), manager->touch({access_of(from, bytes)}, on(nullptr), submit))

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copies of rectangles and boxes.
 #include "interpose/body.h"
-#include "interpose/host_source.h"
-#include "interpose/shaped.h"
+#include "runtime/rewrites.h"
 
 namespace {
 
@@ -14,8 +13,10 @@ template <class Copy, class Submit>
 CUresult copy(Manager* manager, const Copy* shape, StreamRef stream, Submit&& submit) {
   if (shape == nullptr) return submit();  // the driver has an error for that
   const Ends ends = spillway::ends_of(*shape);
-  if (ends.from_host) scan_host(*manager, reinterpret_cast<void*>(ends.from), ends.from_box);
-  return manager->touch({ends.read(), ends.written()}, stream, submit);
+  const spillway::Rewrite rewrite = spillway::rewrite_of(ends);
+  return manager->rewrite({&rewrite, ends.to_host ? size_t{0} : size_t{1}}, stream, [&]() noexcept {
+    return manager->touch({ends.read(), ends.written()}, stream, submit);
+  });
 }
 
 }  // namespace

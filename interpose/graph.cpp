@@ -61,7 +61,9 @@ CUresult set_memory(Manager* manager, CUgraphExec exec, const Params* params, Su
   }
   return manager->hold(accesses.span(), [&]() noexcept {
     const CUresult result = submit();
-    if (result == CUDA_SUCCESS) manager->graph_exec_memory(exec, accesses.span());
+    if (result != CUDA_SUCCESS || params == nullptr) return result;
+    const spillway::Rewrite rewrite = spillway::node_rewrite(*params);
+    manager->graph_exec_memory(exec, accesses.span(), {&rewrite, 1});
     return result;
   });
 }
@@ -167,4 +169,6 @@ BODY(cuGraphNodeSetParams, (CUgraphNode node, CUgraphNodeParams* params), (node,
 BODY(cuGraphExecDestroy, (CUgraphExec exec), (exec), destroy(manager, exec, submit))
 
 BODY_PTSZ(cuGraphLaunch, (CUgraphExec exec, CUstream stream), (exec, stream),
-          manager->graph_launch(exec, on(stream), submit))
+          manager->graph_rewrite(exec, [&]() noexcept {
+            return manager->graph_launch(exec, on(stream), submit);
+          }))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "interpose/graph_memory.h"
 
-#include "interpose/shaped.h"
+#include "runtime/shaped.h"
 
 namespace spillway {
 namespace {
@@ -63,6 +63,15 @@ bool list_node_memory(const CUgraphNodeParams& params, AccessList& accesses) noe
     default:
       return true;
   }
+}
+
+Rewrite node_rewrite(const CUDA_MEMCPY3D& params) noexcept {
+  return params.dstMemoryType != CU_MEMORYTYPE_HOST ? rewrite_of(ends_of(params)) : Rewrite{};
+}
+
+Rewrite node_rewrite(const CUgraphNodeParams& params) noexcept {
+  return params.type == CU_GRAPH_NODE_TYPE_MEMCPY ? node_rewrite(params.memcpy.copyParams)
+                                                  : Rewrite{};
 }
 
 }  // namespace spillway

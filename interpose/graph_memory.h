@@ -2,7 +2,7 @@
 // What copy, fill and memory-operation nodes of a graph name.
 #pragma once
 
-#include "interpose/shapes.h"
+#include "runtime/rewrites.h"
 
 namespace spillway {
 
@@ -12,5 +12,13 @@ bool list_node_memory(const CUDA_MEMSET_NODE_PARAMS& params, AccessList& accesse
 bool list_node_memory(const CUDA_BATCH_MEM_OP_NODE_PARAMS& params, AccessList& accesses) noexcept;
 // A node of any type; most name no memory.
 bool list_node_memory(const CUgraphNodeParams& params, AccessList& accesses) noexcept;
+
+// What a copy node puts into memory; of every other kind, nothing that could hold an address.
+Rewrite node_rewrite(const CUDA_MEMCPY3D& params) noexcept;
+Rewrite node_rewrite(const CUgraphNodeParams& params) noexcept;
+template <class Params>
+Rewrite node_rewrite(const Params&) noexcept {
+  return {};
+}
 
 }  // namespace spillway

@@ -37,16 +37,42 @@ BODY(cuLaunchGridAsync, (CUfunction function, int width, int height, CUstream st
 namespace {
 
 template <class Submit>
-CUresult unload(spillway::Manager* manager, Submit&& submit) {
+CUresult unload(spillway::Manager* manager, const void* module, Submit&& submit) {
   const CUresult result = submit();
-  manager->modules_changed();
+  manager->module_unloaded(module);
+  return result;
+}
+
+// What is put into a variable goes with its module.
+template <class Get>
+CUresult variable(spillway::Manager* manager, const void* module, CUdeviceptr* address,
+                  size_t* bytes, Get&& get) {
+  CUdeviceptr at = 0;
+  size_t size = 0;
+  const CUresult result = get(&at, &size);
+  if (result != CUDA_SUCCESS) return result;
+  manager->variable_found(module, at, size);
+  if (address != nullptr) *address = at;
+  if (bytes != nullptr) *bytes = size;
   return result;
 }
 
 }  // namespace
 
-BODY(cuModuleUnload, (CUmodule module), (module), unload(manager, submit))
-BODY(cuLibraryUnload, (CUlibrary library), (library), unload(manager, submit))
+BODY(cuModuleUnload, (CUmodule module), (module), unload(manager, module, submit))
+BODY(cuLibraryUnload, (CUlibrary library), (library), unload(manager, library, submit))
+
+#define VARIABLE_BODY(symbol, PARAMETERS, module)                                          \
+  BODY(symbol, PARAMETERS, (address, bytes, module, name),                                 \
+       variable(manager, module, address, bytes, [&](CUdeviceptr* at, size_t* size) {      \
+         const auto driver = spillway::real<decltype(&::symbol)>(spillway::Row::symbol);   \
+         return driver != nullptr ? driver(at, size, module, name) : CUDA_ERROR_NOT_FOUND; \
+       }))
+
+VARIABLE_BODY(cuModuleGetGlobal_v2,
+              (CUdeviceptr * address, size_t* bytes, CUmodule module, const char* name), module)
+VARIABLE_BODY(cuLibraryGetGlobal,
+              (CUdeviceptr * address, size_t* bytes, CUlibrary library, const char* name), library)
 
 // The driver allocates for what it loads.
 BODY(cuModuleLoad, (CUmodule * module, const char* file), (module, file),

@@ -18,6 +18,14 @@ constexpr CUresult kAnswers[] = {
 #undef REFUSE
 };
 
+template <class Submit>
+CUresult map(spillway::Manager* manager, CUdeviceptr address, CUmemGenericAllocationHandle handle,
+             Submit&& submit) {
+  if (manager->serves(address)) return kAnswers[static_cast<size_t>(spillway::Row::cuMemMap)];
+  manager->pin_for_good(spillway::Hidden::Kind::Handle, handle);
+  return submit();
+}
+
 }  // namespace
 
 #define REFUSE_BODY(symbol, address, PARAMETERS, ARGUMENTS) \
@@ -32,10 +40,11 @@ REFUSE_BODY(cuMemGetAccess, address,
             (unsigned long long* flags, const CUmemLocation* location, CUdeviceptr address),
             (flags, location, address))
 REFUSE_BODY(cuMemAddressFree, address, (CUdeviceptr address, size_t bytes), (address, bytes))
-REFUSE_BODY(cuMemMap, address,
-            (CUdeviceptr address, size_t bytes, size_t offset, CUmemGenericAllocationHandle handle,
-             unsigned long long flags),
-            (address, bytes, offset, handle, flags))
+// A handle of ours that is mapped at the application's own address is in use for good.
+BODY(cuMemMap,
+     (CUdeviceptr address, size_t bytes, size_t offset, CUmemGenericAllocationHandle handle,
+      unsigned long long flags),
+     (address, bytes, offset, handle, flags), map(manager, address, handle, submit))
 REFUSE_BODY(cuMemUnmap, address, (CUdeviceptr address, size_t bytes), (address, bytes))
 REFUSE_BODY(cuMemSetAccess, address,
             (CUdeviceptr address, size_t bytes, const CUmemAccessDesc* access, size_t count),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stream memory operations. The waits alone are in pin.cpp.
 #include "interpose/body.h"
-#include "interpose/shapes.h"
+#include "runtime/rewrites.h"
 
 namespace {
 
@@ -9,7 +9,14 @@ using spillway::Access;
 using spillway::AccessList;
 using spillway::Manager;
 using spillway::PinReason;
+using spillway::Rewrite;
 using spillway::StreamRef;
+
+template <class Value>
+Rewrite value_written(CUdeviceptr to, const Value& value) {
+  return spillway::rewrite_of(to, reinterpret_cast<CUdeviceptr>(&value), sizeof value,
+                              Rewrite::Source::Host);
+}
 
 CUresult read_operations(Manager& manager, const CUstreamBatchMemOpParams* list, size_t count,
                          AccessList& written) noexcept {
@@ -22,7 +29,6 @@ CUresult read_operations(Manager& manager, const CUstreamBatchMemOpParams* list,
         written.add({list[i].writeValue.address, sizeof(cuuint32_t)});
         break;
       case CU_STREAM_MEM_OP_WRITE_VALUE_64:
-        manager.scan_host_source(&list[i].writeValue.value64, sizeof(cuuint64_t));
         written.add({list[i].writeValue.address, sizeof(cuuint64_t)});
         break;
       case CU_STREAM_MEM_OP_WAIT_VALUE_32:
@@ -44,14 +50,24 @@ CUresult batch(Manager* manager, const CUstreamBatchMemOpParams* list, unsigned 
   AccessList written;
   if (list == nullptr) return submit();
   const CUresult result = read_operations(*manager, list, count, written);
-  return result == CUDA_SUCCESS ? manager->touch(written.span(), stream, submit) : result;
+  if (result != CUDA_SUCCESS) return result;
+  spillway::RewriteList rewrites;
+  if (!rewrites.reserve(count)) return CUDA_ERROR_OUT_OF_MEMORY;
+  for (unsigned i = 0; i < count; ++i)
+    if (list[i].operation == CU_STREAM_MEM_OP_WRITE_VALUE_64)
+      rewrites.add(value_written(list[i].writeValue.address, list[i].writeValue.value64));
+  return manager->rewrite(rewrites.span(), stream, [&]() noexcept {
+    return manager->touch(written.span(), stream, submit);
+  });
 }
 
 template <class Value, class Submit>
 CUresult write_value(Manager* manager, CUdeviceptr address, const Value& value, StreamRef stream,
                      Submit&& submit) {
-  manager->scan_host_source(&value, sizeof value);
-  return manager->touch({Access{address, sizeof value}}, stream, submit);
+  const Rewrite rewrite = value_written(address, value);
+  return manager->rewrite({&rewrite, 1}, stream, [&]() noexcept {
+    return manager->touch({Access{address, sizeof value}}, stream, submit);
+  });
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ CUresult create(Manager* manager, CUmemGenericAllocationHandle* handle, size_t b
 template <class Submit>
 CUresult release(Manager* manager, CUmemGenericAllocationHandle handle, Submit&& submit) {
   manager->application_released(handle);
+  manager->unpin_for(spillway::Hidden::Kind::Handle, handle);
   return submit();
 }
 

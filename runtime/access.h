@@ -31,5 +31,6 @@ enum class PinReason {
   Hidden,      // its address was copied into device memory
   Waited,      // a stream waits on a value in it that somebody else writes
 };
+inline constexpr int kPinReasons = static_cast<int>(PinReason::Waited) + 1;
 
 }  // namespace spillway

@@ -44,11 +44,18 @@ bool may_record(const Driver& driver, StreamRef ref) {
 
 void account_free(Engine& engine, CUdeviceptr address) {
   engine.counters.frees++;
-  std::lock_guard held(engine.accounts);
-  const auto found = engine.externals.find(address);
-  if (found == engine.externals.end()) return;
-  if (Device* device = engine.device(found->second.device)) device->external -= found->second.bytes;
-  engine.externals.erase(found);
+  uint64_t bytes = 0;
+  {
+    std::lock_guard held(engine.accounts);
+    const auto found = engine.externals.find(address);
+    if (found == engine.externals.end()) return;
+    bytes = found->second.bytes;
+    if (Device* device = engine.device(found->second.device)) device->external -= bytes;
+    engine.externals.erase(found);
+  }
+  if (!engine.hidden.any()) return;
+  Held held(engine.ledger);
+  engine.hidden.wipe(engine, held, address, bytes);
 }
 
 // A freed range of the same size whose bytes nobody can still be using.

@@ -26,6 +26,7 @@
 #include "runtime/completion.h"
 #include "runtime/config.h"
 #include "runtime/driver.h"
+#include "runtime/hidden.h"
 #include "runtime/range.h"
 
 namespace spillway {
@@ -155,6 +156,8 @@ class Engine {
   std::unordered_map<CUgraphExec, GraphUse> graphs;
   uint64_t live_bytes = 0, peak_live_bytes = 0;  // extents of live ranges, on all devices
   uint64_t frees = 0;                            // numbers cached ranges
+  Holds holds;
+  Hidden hidden{holds};
   uint64_t buffer_ids = 0;
   uint32_t piece_ids = 0;
   bool said_exhausted = false;

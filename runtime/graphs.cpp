@@ -8,6 +8,7 @@
 #include "runtime/log.h"
 #include "runtime/manager.h"
 #include "runtime/residents.h"
+#include "runtime/rewrites.h"
 
 namespace spillway {
 
@@ -15,6 +16,7 @@ namespace {
 
 struct Named {
   std::vector<CUdeviceptr> used, still;
+  std::vector<Rewrite> rewrites;
   bool opaque = false;  // a node whose operands cannot be read: it may touch anything
 };
 
@@ -63,6 +65,8 @@ void read_node(Engine& engine, CUgraphNode node, Named& out) {
         out.opaque = true;
         break;
       }
+      if (copy.dstMemoryType != CU_MEMORYTYPE_HOST)
+        out.rewrites.push_back(rewrite_of(ends_of(copy)));
       if (names_device(copy.srcMemoryType)) out.still.push_back(copy.srcDevice);
       if (names_device(copy.dstMemoryType)) out.still.push_back(copy.dstDevice);
       break;
@@ -149,6 +153,9 @@ void add(Engine& engine, CUgraphExec exec, const Named& named) {
   {
     Held held(engine.ledger);
     GraphUse& use = engine.graphs[exec];
+    for (const Rewrite& rewrite : named.rewrites)
+      if (rewrite.source != Rewrite::Source::Set)
+        engine.hidden.graph_rewrites[exec].push_back(rewrite);
     const auto join = [&](Range* range) {
       if (std::ranges::find(use.ranges, range) != use.ranges.end()) return;
       use.ranges.push_back(range);
@@ -192,6 +199,7 @@ void Manager::graph_instantiated(CUgraphExec exec, CUgraph graph) noexcept {
       before = std::move(found->second);
       engine_.graphs.erase(found);
     }
+    engine_.hidden.graph_rewrites.erase(exec);
   }
   add(engine_, exec, named);
   Held held(engine_.ledger);
@@ -205,8 +213,10 @@ void Manager::graph_exec_kernel(CUgraphExec exec, CUfunction function, void** pa
   add(engine_, exec, named);
 }
 
-void Manager::graph_exec_memory(CUgraphExec exec, std::span<const Access> accesses) noexcept {
+void Manager::graph_exec_memory(CUgraphExec exec, std::span<const Access> accesses,
+                                std::span<const Rewrite> rewrites) noexcept {
   Named named;
+  named.rewrites.assign(rewrites.begin(), rewrites.end());
   for (const Access& access : accesses) named.still.push_back(access.address);
   add(engine_, exec, named);
 }
@@ -223,6 +233,7 @@ void Manager::graph_exec_destroyed(CUgraphExec exec) noexcept {
   if (found == engine_.graphs.end()) return;
   let_go(engine_, held, found->second);
   engine_.graphs.erase(found);
+  engine_.hidden.graph_rewrites.erase(exec);
 }
 
 }  // namespace spillway

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Launches and copies that need more than the launch path gives: something must come in, a layout
 // is not known yet, or memory is short.
-#include <sys/uio.h>
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "runtime/capture.h"
@@ -136,42 +133,6 @@ CUresult Manager::launch_graph(CUgraphExec exec, StreamRef ref, Submission submi
     if (found != engine_.graphs.end()) ranges = found->second.ranges;
   }
   return run(engine_, ranges, Need::Device, Cause::Launch, ref, submit);
-}
-
-CUresult Manager::pin(CUdeviceptr address, PinReason reason) noexcept {
-  std::vector<Range*> ranges;
-  {
-    Held held(engine_.ledger);
-    add_live(engine_, held, ranges, address);
-  }
-  if (ranges.empty()) return CUDA_SUCCESS;
-  const CUresult result = acquire(engine_, ranges, Need::Fixed, Cause::Pin);
-  if (result != CUDA_SUCCESS) return result;
-  {
-    Held held(engine_.ledger);
-    for (Range* range : ranges) range->still |= 1u << static_cast<int>(reason);
-  }
-  unpin(engine_, ranges);
-  return CUDA_SUCCESS;
-}
-
-void Manager::scan_host_source(const void* host, size_t bytes) noexcept {
-  // The pointer is the application's and may be anything, a device address too: the kernel reads it
-  // for us, and an address that cannot be read is the driver's to judge.
-  constexpr size_t kBlock = 4096;
-  alignas(8) std::byte block[kBlock];
-  const uint32_t step = reinterpret_cast<uintptr_t>(host) % 8 ? 4 : 8;
-  for (size_t done = 0; done < bytes; done += kBlock) {
-    const size_t part = std::min(kBlock, bytes - done);
-    const iovec to{block, part};
-    const iovec from{const_cast<std::byte*>(static_cast<const std::byte*>(host)) + done, part};
-    if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) != static_cast<ssize_t>(part)) return;
-    scan_words(block, block + part, step, engine_.arena.base(), engine_.arena.size(),
-               [&](uint64_t address) {
-                 if (engine_.arena.at(address)) pin(address, PinReason::Hidden);
-                 return true;
-               });
-  }
 }
 
 }  // namespace spillway

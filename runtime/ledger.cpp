@@ -106,8 +106,9 @@ void come_alive(Engine& engine, const Held&, Device& device, Range& range) noexc
   count_present(device, present(range));
 }
 
-void end_life(Engine& engine, const Held&, Device& device, Range& range, Life to) noexcept {
+void end_life(Engine& engine, const Held& held, Device& device, Range& range, Life to) noexcept {
   if (range.life == Life::Live) {
+    forget_hidden(engine, held, range);
     device.live_bytes -= range.extent;
     engine.live_bytes -= range.extent;
     count_present(device, -present(range));

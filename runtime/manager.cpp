@@ -79,8 +79,10 @@ void Manager::context_switched() noexcept {
   thread_state().forget_streams();
 }
 
-void Manager::modules_changed() noexcept {
+void Manager::module_unloaded(const void* module) noexcept {
   engine_.layouts.clear();
+  Held held(engine_.ledger);
+  engine_.hidden.unloaded(engine_, held, module);
 }
 
 }  // namespace spillway

@@ -17,6 +17,7 @@
 
 #include "runtime/access.h"
 #include "runtime/driver.h"
+#include "runtime/hidden.h"
 
 namespace spillway {
 
@@ -68,8 +69,14 @@ class Manager {
   }
   template <class Submit>
   CUresult touch(std::span<const Access> accesses, StreamRef stream, Submit&& submit) noexcept;
-  // A host-to-device copy of these bytes is about to be made: arena addresses in it are held.
-  void scan_host_source(const void* host, size_t bytes) noexcept;
+  // `submit` puts these bytes into memory. Ranges whose addresses are among them are held still
+  // first, and those whose addresses are overwritten by it let go. OUT_OF_MEMORY, with nothing
+  // submitted: a range that a kernel could reach unseen from now on cannot be kept usable.
+  template <class Submit>
+  CUresult rewrite(std::span<const Rewrite> rewrites, StreamRef stream, Submit&& submit) noexcept;
+  // The same for what the copy nodes of a graph put into memory when it is launched.
+  template <class Submit>
+  CUresult graph_rewrite(CUgraphExec exec, Submit&& submit) noexcept;
 
   // --- stillness --------------------------------------------------------------------------------
   // True when the address lies in a range of ours. Cheap, lock-free.
@@ -77,6 +84,16 @@ class Manager {
   // The range at `address` stops moving for the rest of its life, resident on the device with its
   // bytes in place. CUDA_SUCCESS also when it is not ours; OUT_OF_MEMORY when it cannot be fetched.
   CUresult pin(CUdeviceptr address, PinReason reason) noexcept;
+  // The same until the object of the driver that uses the range is gone; `submit` makes it, and
+  // with success it is in *object.
+  template <class Submit>
+  CUresult pin_for(Hidden::Kind kind, const unsigned long long* object, CUdeviceptr address,
+                   PinReason reason, Submit&& submit) noexcept;
+  void unpin_for(Hidden::Kind kind, uint64_t object) noexcept;
+  // The object gave the range to somebody whose end is not seen.
+  void pin_for_good(Hidden::Kind kind, uint64_t object) noexcept;
+  // Where a module's variable is: what it holds goes with the module.
+  void variable_found(const void* module, CUdeviceptr address, size_t bytes) noexcept;
 
   // The driver looks at the memory of these operands while `submit` makes or changes a graph node:
   // for the length of the call they are on the device. OUT_OF_MEMORY when they cannot be anywhere.
@@ -92,7 +109,8 @@ class Manager {
   // After one node of an executable graph got new parameters: what it names is added.
   void graph_exec_kernel(CUgraphExec exec, CUfunction function, void** params,
                          void** extra) noexcept;
-  void graph_exec_memory(CUgraphExec exec, std::span<const Access> accesses) noexcept;
+  void graph_exec_memory(CUgraphExec exec, std::span<const Access> accesses,
+                         std::span<const Rewrite> rewrites) noexcept;
   void graph_exec_child(CUgraphExec exec, CUgraph child) noexcept;
   void graph_exec_destroyed(CUgraphExec exec) noexcept;  // before the driver's own destroy
   template <class Submit>
@@ -117,8 +135,8 @@ class Manager {
   void stream_destroying(CUstream stream) noexcept;          // before the driver's destroy
   void context_destroying(CUcontext context) noexcept;       // before destroy
   void primary_context_resetting(CUdevice device) noexcept;  // before reset or the last release
-  void context_switched() noexcept;  // after any call that changed the current one
-  void modules_changed() noexcept;   // after an unload: handles may be reused
+  void context_switched() noexcept;                   // after any call that changed the current one
+  void module_unloaded(const void* module) noexcept;  // or library: handles may be reused
   // The application's own cuMemCreate/cuMemRelease, accounted against the budget, never moved.
   void application_created(CUmemGenericAllocationHandle handle, size_t bytes,
                            const CUmemAllocationProp& properties) noexcept;
@@ -132,6 +150,11 @@ class Manager {
   CUresult touch_slowly(std::span<const Access> accesses, StreamRef stream,
                         Submission submit) noexcept;
   CUresult hold_slowly(std::span<const Access> accesses, Submission submit) noexcept;
+  CUresult rewrite_slowly(std::span<const Rewrite> rewrites, StreamRef stream,
+                          Submission submit) noexcept;
+  CUresult pin_object(Hidden::Kind kind, const unsigned long long* object, CUdeviceptr address,
+                      PinReason reason, Submission submit) noexcept;
+  CUresult rewrite_by_graph(CUgraphExec exec, Submission submit) noexcept;
   CUresult hold_nodes(CUgraph graph, Submission submit) noexcept;
   CUdeviceptr as_seen_from_outside(CUdeviceptr address) const noexcept;
   bool relieve_device() noexcept;

@@ -78,6 +78,25 @@ CUresult Manager::touch(std::span<const Access> accesses, StreamRef ref, Submit&
 }
 
 template <class Submit>
+CUresult Manager::rewrite(std::span<const Rewrite> rewrites, StreamRef ref,
+                          Submit&& submit) noexcept {
+  bool blind = !engine_.hidden.any();  // nothing known that could be overwritten, nothing to read
+  for (const Rewrite& rewrite : rewrites) blind &= rewrite.source == Rewrite::Source::Set;
+  return blind ? submit() : rewrite_slowly(rewrites, ref, Submission(submit));
+}
+
+template <class Submit>
+CUresult Manager::pin_for(Hidden::Kind kind, const unsigned long long* object, CUdeviceptr address,
+                          PinReason reason, Submit&& submit) noexcept {
+  return serves(address) ? pin_object(kind, object, address, reason, Submission(submit)) : submit();
+}
+
+template <class Submit>
+CUresult Manager::graph_rewrite(CUgraphExec exec, Submit&& submit) noexcept {
+  return rewrite_by_graph(exec, Submission(submit));
+}
+
+template <class Submit>
 CUresult Manager::hold(std::span<const Access> accesses, Submit&& submit) noexcept {
   for (const Access& access : accesses)
     if (serves(access.address)) return hold_slowly(accesses, Submission(submit));

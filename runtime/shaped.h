@@ -2,7 +2,7 @@
 // The two ends of the driver's descriptions of shaped copies.
 #pragma once
 
-#include "interpose/shapes.h"
+#include "runtime/shapes.h"
 
 namespace spillway {
 
@@ -10,7 +10,7 @@ namespace spillway {
 struct Ends {
   CUdeviceptr from = 0, to = 0;
   Box from_box, to_box;
-  bool from_host = false;
+  bool from_host = false, to_host = false;  // by the description's own word
 
   Access read() const { return from != 0 ? access_of(from, from_box) : Access{}; }
   Access written() const { return to != 0 ? access_of(to, to_box) : Access{}; }
@@ -38,6 +38,7 @@ Ends ends_of(const Copy& copy) {
   ends.from = end_address(copy.srcMemoryType, copy.srcHost, copy.srcDevice);
   ends.to = end_address(copy.dstMemoryType, copy.dstHost, copy.dstDevice);
   ends.from_host = copy.srcMemoryType == CU_MEMORYTYPE_HOST;
+  ends.to_host = copy.dstMemoryType == CU_MEMORYTYPE_HOST;
   ends.from_box = {.x = copy.srcXInBytes,
                    .y = copy.srcY,
                    .width = copy.WidthInBytes,

@@ -33,33 +33,39 @@ inline Access access_of(CUdeviceptr base, const Box& box) {
   return {base + first, rows * box.pitch + box.width};
 }
 
-// Accesses of a batch. Short ones need no memory.
-class AccessList {
+// What the parts of a batch are or do. Short ones need no memory.
+template <class Item>
+class List {
  public:
   // False when there is no memory for so many.
   bool reserve(size_t count) {
     if (count <= kInline) return true;
-    if (count > SIZE_MAX / sizeof(Access)) return false;
-    items_ = static_cast<Access*>(std::malloc(count * sizeof(Access)));
+    if (count > SIZE_MAX / sizeof(Item)) return false;
+    items_ = static_cast<Item*>(std::malloc(count * sizeof(Item)));
     return items_ != nullptr;
   }
-  void add(Access access) {
-    if (access.address != 0) items_[size_++] = access;
-  }
-  std::span<const Access> span() const { return {items_, size_}; }
+  void add(const Item& item) { items_[size_++] = item; }
+  std::span<const Item> span() const { return {items_, size_}; }
 
-  AccessList() = default;
-  ~AccessList() {
+  List() = default;
+  ~List() {
     if (items_ != inline_) std::free(items_);
   }
-  AccessList(const AccessList&) = delete;
-  AccessList& operator=(const AccessList&) = delete;
+  List(const List&) = delete;
+  List& operator=(const List&) = delete;
 
  private:
   static constexpr size_t kInline = 32;
-  Access inline_[kInline];
-  Access* items_ = inline_;
+  Item inline_[kInline];
+  Item* items_ = inline_;
   size_t size_ = 0;
+};
+
+class AccessList : public List<Access> {
+ public:
+  void add(Access access) {
+    if (access.address != 0) List::add(access);
+  }
 };
 
 }  // namespace spillway

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/hidden.h"
+
+#include "runtime/engine.h"
+
+namespace spillway {
+
+namespace {
+
+constexpr uint64_t kWord = sizeof(CUdeviceptr);
+
+constexpr uint32_t bit(PinReason reason) {
+  return 1u << static_cast<int>(reason);
+}
+
+}  // namespace
+
+void Holds::add(const Held&, Range& range, PinReason reason, uint64_t count) {
+  Counts& counts = counts_[&range];
+  if (counts.life != range.buffer_id) counts = {.life = range.buffer_id, .by_reason = {}};
+  counts.by_reason[static_cast<size_t>(reason)] += count;
+  range.still |= bit(reason);
+}
+
+void Holds::drop(Engine& engine, const Held&, Range& range, uint64_t life, PinReason reason,
+                 uint64_t count) {
+  const auto found = counts_.find(&range);
+  if (found == counts_.end() || found->second.life != life || range.buffer_id != life) return;
+  uint64_t& left = found->second.by_reason[static_cast<size_t>(reason)];
+  left -= std::min(left, count);
+  if (left) return;
+  engine.completion.mark_all_streams(range);
+  range.still &= ~bit(reason);
+  if (!range.still) counts_.erase(found);
+  engine.changed.notify_all();
+}
+
+void Holds::died(const Held&, Range& range) {
+  counts_.erase(&range);
+}
+
+uint64_t Holds::bytes(const Held&, PinReason reason, int device) const {
+  uint64_t sum = 0;
+  for (const auto& [range, counts] : counts_)
+    if (range->device == device && counts.by_reason[static_cast<size_t>(reason)])
+      sum += range->extent;
+  return sum;
+}
+
+void Hidden::put(Engine& engine, const Held& held, const std::vector<Word>& words) {
+  for (const Word& word : words) {
+    wipe(engine, held, word.holder, kWord);
+    words_[word.holder] = word;
+  }
+  any_.store(!words_.empty(), std::memory_order_relaxed);
+}
+
+void Hidden::wipe(Engine& engine, const Held& held, CUdeviceptr begin, uint64_t bytes) {
+  if (bytes < kWord) return;
+  auto each = words_.lower_bound(begin);
+  while (each != words_.end() && each->first <= begin + bytes - kWord) {
+    const Word& word = each->second;
+    holds_.drop(engine, held, *word.range, word.life, PinReason::Hidden);
+    each = words_.erase(each);
+  }
+  any_.store(!words_.empty(), std::memory_order_relaxed);
+}
+
+void Hidden::copied(const Held&, CUdeviceptr begin, uint64_t bytes, CUdeviceptr to,
+                    std::vector<Word>& out) const {
+  if (bytes < kWord) return;
+  for (auto each = words_.lower_bound(begin);
+       each != words_.end() && each->first <= begin + bytes - kWord; ++each)
+    out.push_back({to + (each->first - begin), each->second.target, nullptr, 0});
+}
+
+bool Hidden::empty(const Held&, CUdeviceptr begin, uint64_t bytes) const {
+  const auto first = words_.lower_bound(begin);
+  return first == words_.end() || first->first >= begin + bytes;
+}
+
+void Hidden::put_object(const Held& held, Kind kind, uint64_t object, Range& range,
+                        PinReason reason) {
+  holds_.add(held, range, reason);
+  objects_.insert({{kind, object}, {&range, range.buffer_id, reason}});
+}
+
+void Hidden::wipe_object(Engine& engine, const Held& held, Kind kind, uint64_t object) {
+  const auto found = objects_.find({kind, object});
+  if (found == objects_.end()) return;
+  const Object& gone = found->second;
+  holds_.drop(engine, held, *gone.range, gone.life, gone.reason);
+  objects_.erase(found);
+}
+
+void Hidden::keep_object(const Held& held, Kind kind, uint64_t object) {
+  const auto found = objects_.find({kind, object});
+  if (found == objects_.end()) return;
+  const Object& kept = found->second;
+  if (kept.range->buffer_id == kept.life) holds_.add(held, *kept.range, kept.reason);
+}
+
+void Hidden::variable(const Held&, const void* module, CUdeviceptr address, uint64_t bytes) {
+  variables_[module][address] = bytes;
+}
+
+void Hidden::unloaded(Engine& engine, const Held& held, const void* module) {
+  const auto found = variables_.find(module);
+  if (found == variables_.end()) return;
+  for (const auto& [address, bytes] : found->second) wipe(engine, held, address, bytes);
+  variables_.erase(found);
+}
+
+void forget_hidden(Engine& engine, const Held& held, Range& range) noexcept {
+  engine.holds.died(held, range);
+  if (engine.hidden.any()) engine.hidden.wipe(engine, held, range.base, range.extent);
+}
+
+}  // namespace spillway
