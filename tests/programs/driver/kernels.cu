@@ -48,5 +48,27 @@ __global__ void add_through_hidden(uint32_t words, uint32_t stride, uint32_t val
   }
 }
 
+__global__ void add_through_table(uint32_t* const* table, uint32_t count, uint32_t words,
+                                  uint32_t stride, uint32_t value) {
+  for (uint32_t k = 0; k < count; ++k) {
+    for (uint32_t i = thread_index() * stride; i < words; i += thread_count() * stride)
+      table[k][i] += value;
+  }
+}
+
+// Addresses that only the device ever writes.
+__global__ void write_table(uint32_t** table, Many many) {
+  if (thread_index() != 0) return;
+  for (uint32_t k = 0; k < many.count; ++k) table[k] = many.out[k];
+}
+
+__global__ void add_through_list(const Element* first, uint32_t words, uint32_t stride,
+                                 uint32_t value) {
+  for (const Element* at = first; at != nullptr; at = at->next) {
+    for (uint32_t i = thread_index() * stride; i < words; i += thread_count() * stride)
+      at->data[i] += value;
+  }
+}
+
 __global__ void nothing() {}
 }

@@ -6,6 +6,12 @@
 
 constexpr unsigned kMany = 24;
 
+// An element of a list that spans buffers.
+struct Element {
+  uint32_t* data;
+  Element* next;
+};
+
 struct Many {
   uint32_t count, words, stride, value;
   uint32_t* out[kMany];

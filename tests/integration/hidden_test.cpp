@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a kernel reaches through memory is there when it follows the address, and may move again
+// when the address is gone.
+#include "tests/integration/world.h"
+
+using namespace integration;
+
+namespace {
+
+World small_device() {
+  return World().device(24_MiB).budget(16_MiB);
+}
+
+class Hidden : public testing::TestWithParam<const char*> {};
+
+TEST_P(Hidden, addresses_lead_to_their_bytes_in_place) {
+  small_device().tells_the_same("hidden", GetParam(), pushed_out);
+}
+
+TEST_P(Hidden, addresses_lead_to_their_bytes_with_copies_only) {
+  small_device().copy_only().tells_the_same("hidden", GetParam(), moved);
+}
+
+INSTANTIATE_TEST_SUITE_P(with, Hidden,
+                         testing::Values("a_table_made_on_the_host",
+                                         "a_table_that_is_written_again",
+                                         "holders_that_are_overwritten_or_freed",
+                                         "a_list_made_on_the_host", "a_table_that_a_graph_uploads"),
+                         [](const auto& info) { return std::string(info.param); });
+
+// Nobody sees these: slow, not wrong, where what left stays mapped.
+TEST(a_table_made_on_the_device, leads_to_its_bytes_in_place) {
+  small_device().tells_the_same("hidden", "a_table_made_on_the_device", pushed_out);
+}
+
+}  // namespace

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+// Addresses that no launch shows: in tables, lists and variables, made on the host and on the
+// device. While other buffers press upon memory, kernels follow them.
+#include "tests/programs/driver/kernels.h"
+#include "tests/programs/driver/story.h"
+
+using namespace story;
+
+namespace {
+
+constexpr size_t kBuffers = 7;  // 28 MiB; the first two are reached through memory
+
+std::vector<Buffer> filled() {
+  std::vector<Buffer> buffers;
+  for (size_t i = 0; i < kBuffers; ++i) {
+    buffers.push_back(allocate(4 * kMiB));
+    write_pattern(buffers.back(), static_cast<uint32_t>(i));
+  }
+  return buffers;
+}
+
+void press(const std::vector<Buffer>& buffers) {
+  for (size_t i = 2; i < buffers.size(); ++i) add(buffers[i], 1);
+}
+
+void expect(const std::vector<Buffer>& buffers, uint32_t first, uint32_t second, uint32_t others) {
+  for (uint32_t i = 0; i < buffers.size(); ++i)
+    expect_pattern(buffers[i], i, i == 0 ? first : i == 1 ? second : others, kStride);
+}
+
+void launch(const char* name, void** arguments) {
+  MUST(cuLaunchKernel(kernel(name), 4, 1, 1, 128, 1, 1, 0, nullptr, arguments, nullptr));
+}
+
+void add_through_table(CUdeviceptr table, uint32_t count, uint32_t value) {
+  uint32_t words = 4 * kMiB / 4, stride = kStride;
+  void* arguments[] = {&table, &count, &words, &stride, &value};
+  launch("add_through_table", arguments);
+}
+
+void add_through_list(CUdeviceptr first, uint32_t value) {
+  uint32_t words = 4 * kMiB / 4, stride = kStride;
+  void* arguments[] = {&first, &words, &stride, &value};
+  launch("add_through_list", arguments);
+}
+
+}  // namespace
+
+// As batched libraries do it: an array of pointers, uploaded once.
+STORY(a_table_made_on_the_host) {
+  begin();
+  const std::vector<Buffer> buffers = filled();
+  const Buffer table = allocate(4096);
+  const CUdeviceptr targets[] = {buffers[0].address, buffers[1].address};
+  MUST(cuMemcpyHtoD(table.address + 64, targets, sizeof targets));
+  for (uint32_t round = 0; round < 3; ++round) {
+    press(buffers);
+    add_through_table(table.address + 64, 2, 10);
+  }
+  expect(buffers, 30, 30, 3);
+}
+
+// The table changes: what it no longer names may go, what it names now may not.
+STORY(a_table_that_is_written_again) {
+  begin();
+  const std::vector<Buffer> buffers = filled();
+  const Buffer table = allocate(4096), other = allocate(4096);
+  for (uint32_t round = 0; round < 6; ++round) {
+    MUST(cuMemcpyHtoD(other.address, &buffers[round % 2].address, sizeof(CUdeviceptr)));
+    MUST(cuMemcpyDtoD(table.address, other.address, sizeof(CUdeviceptr)));
+    MUST(cuMemsetD8(other.address, 0, 4096));
+    press(buffers);
+    add_through_table(table.address, 1, 10);
+    press(buffers);
+  }
+  expect(buffers, 30, 30, 12);
+}
+
+// Every buffer has been named once, and the holders are gone: nothing is held, everything moves.
+// Were one still held, the last launch would find no room where only copies are possible.
+STORY(holders_that_are_overwritten_or_freed) {
+  begin();
+  const std::vector<Buffer> buffers = filled();
+  const Buffer table = allocate(4096);
+  const Buffer served = allocate(2 * kMiB);
+  for (const Buffer& buffer : buffers) {
+    MUST(cuMemcpyHtoD(table.address, &buffer.address, sizeof(CUdeviceptr)));
+    add_through_table(table.address, 1, 1);
+    MUST(cuMemsetD32(table.address, 0, 2));
+    const Buffer brief = allocate(4096);
+    MUST(cuMemcpyHtoD(brief.address, &buffer.address, sizeof(CUdeviceptr)));
+    release(brief);
+  }
+  MUST(cuMemcpyHtoD(served.address, &buffers[3].address, sizeof(CUdeviceptr)));
+  release(served);
+  MUST(try_add_to_all({buffers[0], buffers[1]}, 1));
+  MUST(try_add_to_all({buffers[2], buffers[3]}, 1));
+  MUST(try_add_to_all({buffers[4], buffers[5]}, 1));
+  add(buffers[6], 1);
+  expect(buffers, 2, 2, 2);
+}
+
+STORY(a_list_made_on_the_host) {
+  begin();
+  const std::vector<Buffer> buffers = filled();
+  // The first element is in memory of the driver's own, the second in a range of its own.
+  const Buffer head = allocate(4096), tail = allocate(2 * kMiB);
+  const Element first = {reinterpret_cast<uint32_t*>(buffers[0].address),
+                         reinterpret_cast<Element*>(tail.address + kMiB)};
+  const Element second = {reinterpret_cast<uint32_t*>(buffers[1].address), nullptr};
+  MUST(cuMemcpyHtoD(head.address, &first, sizeof first));
+  MUST(cuMemcpyHtoD(tail.address + kMiB, &second, sizeof second));
+  for (uint32_t round = 0; round < 3; ++round) {
+    press(buffers);
+    add_through_list(head.address, 10);
+  }
+  expect(buffers, 30, 30, 3);
+}
+
+// A graph uploads the table at each launch, from host memory that has changed meanwhile.
+STORY(a_table_that_a_graph_uploads) {
+  const CUcontext context = begin();
+  const std::vector<Buffer> buffers = filled();
+  const Buffer table = allocate(4096);
+  CUdeviceptr* host = nullptr;
+  MUST(cuMemHostAlloc(reinterpret_cast<void**>(&host), 4096, 0));
+  CUgraph graph = nullptr;
+  CUgraphNode copy = nullptr;
+  MUST(cuGraphCreate(&graph, 0));
+  CUDA_MEMCPY3D upload{};
+  upload.srcMemoryType = CU_MEMORYTYPE_HOST;
+  upload.srcHost = host;
+  upload.dstMemoryType = CU_MEMORYTYPE_DEVICE;
+  upload.dstDevice = table.address;
+  upload.srcPitch = upload.dstPitch = upload.WidthInBytes = sizeof(CUdeviceptr);
+  upload.srcHeight = upload.dstHeight = upload.Height = upload.Depth = 1;
+  MUST(cuGraphAddMemcpyNode(&copy, graph, nullptr, 0, &upload, context));
+  CUgraphExec exec = nullptr;
+  MUST(cuGraphInstantiate(&exec, graph, 0));
+  for (uint32_t round = 0; round < 4; ++round) {
+    *host = buffers[round % 2].address;
+    MUST(cuGraphLaunch(exec, nullptr));
+    press(buffers);
+    add_through_table(table.address, 1, 10);
+    MUST(cuCtxSynchronize());
+  }
+  expect(buffers, 20, 20, 4);
+}
+
+// Only kernels know these addresses. The one that made the table named them once.
+STORY(a_table_made_on_the_device) {
+  begin();
+  const std::vector<Buffer> buffers = filled();
+  const Buffer table = allocate(4096);
+  Many many{2, 0, 0, 0, {}};
+  for (size_t i = 0; i < 2; ++i) many.out[i] = reinterpret_cast<uint32_t*>(buffers[i].address);
+  CUdeviceptr to = table.address;
+  void* arguments[] = {&to, &many};
+  launch("write_table", arguments);
+  for (uint32_t round = 0; round < 3; ++round) {
+    press(buffers);
+    MUST(cuCtxSynchronize());
+    add_through_table(table.address, 2, 10);
+    MUST(cuCtxSynchronize());
+  }
+  expect(buffers, 30, 30, 3);
+}
