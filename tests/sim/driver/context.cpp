@@ -10,12 +10,14 @@
 #include <mutex>
 #include <unordered_set>
 
+#include "tests/sim/driver/array.h"
 #include "tests/sim/driver/contexts.h"
 #include "tests/sim/driver/device.h"
 #include "tests/sim/driver/errors.h"
 #include "tests/sim/driver/hidden.h"
 #include "tests/sim/driver/peer.h"
 #include "tests/sim/driver/report.h"
+#include "tests/sim/driver/texture.h"
 
 namespace sim {
 namespace {
@@ -76,6 +78,8 @@ void close_context(Context* context) {
   context_closing(context);
   peer_context_closing(*context);
   context_memory_closing(context);
+  forget_textures(context);
+  forget_arrays(context);
   hidden_close(*context);
   context->alive = false;
 }

@@ -18,7 +18,7 @@ CUresult classify(CopySide* side, size_t bytes, bool write, Role role);
 size_t span_bytes(const CopySide& side, size_t width, size_t height, size_t depth);
 // Both sides, and the engine.
 CUresult check_copy(CopyNode* node, Role to, Role from);
-// The application's descriptor; arrays are NOT_SUPPORTED. Empty copies have no bytes.
+// The application's descriptor. Empty copies have no bytes.
 CUresult read_shape(const CUDA_MEMCPY3D& asked, CopyNode* node);
 inline bool empty(const CopyNode& node) {
   return !node.width || !node.height || !node.depth;

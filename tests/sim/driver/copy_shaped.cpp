@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Driver entry points of two- and three-dimensional copies.
+#include "tests/sim/driver/array.h"
 #include "tests/sim/driver/copy.h"
 #include "tests/sim/driver/entry.h"
 
@@ -18,14 +19,28 @@ CUresult role_of(CUmemorytype type, Role* out) {
       *out = Role::Any;
       return CUDA_SUCCESS;
     case CU_MEMORYTYPE_ARRAY:
-      return CUDA_ERROR_NOT_SUPPORTED;
+      *out = Role::Device;
+      return CUDA_SUCCESS;
   }
   return CUDA_ERROR_INVALID_VALUE;
 }
 
+struct Place {
+  uint64_t address;
+  size_t pitch, slice;
+};
+
+CUresult in_array(CUarray handle, Place* out) {
+  const auto array = find_array(handle);
+  if (!array) return CUDA_ERROR_INVALID_HANDLE;
+  *out = {array->address, array->pitch, array->height};
+  return CUDA_SUCCESS;
+}
+
 // A pitch or height of 0 is accepted where there is only one row or slice.
-CUresult read_side(uint64_t address, size_t x, size_t y, size_t z, size_t pitch, size_t slice,
-                   const CopyNode& node, CopySide* side) {
+CUresult read_side(const Place& place, size_t x, size_t y, size_t z, const CopyNode& node,
+                   CopySide* side) {
+  auto [address, pitch, slice] = place;
   if (!address) return CUDA_ERROR_INVALID_VALUE;
   const bool one_row = node.height == 1 && node.depth == 1 && !y && !z;
   const bool one_slice = node.depth == 1 && !z;
@@ -96,16 +111,22 @@ CUresult read_shape(const CUDA_MEMCPY3D& asked, CopyNode* node) {
   node->asked = asked;
   node->width = asked.WidthInBytes, node->height = asked.Height, node->depth = asked.Depth;
   if (empty(*node)) return CUDA_SUCCESS;
-  const auto source =
-      from == Role::Host ? reinterpret_cast<uint64_t>(asked.srcHost) : asked.srcDevice;
-  const auto target =
-      to == Role::Host ? reinterpret_cast<uint64_t>(asked.dstHost) : asked.dstDevice;
-  if (const CUresult status = read_side(source, asked.srcXInBytes, asked.srcY, asked.srcZ,
-                                        asked.srcPitch, asked.srcHeight, *node, &node->from)) {
+  Place source{from == Role::Host ? reinterpret_cast<uint64_t>(asked.srcHost) : asked.srcDevice,
+               asked.srcPitch, asked.srcHeight};
+  Place target{to == Role::Host ? reinterpret_cast<uint64_t>(asked.dstHost) : asked.dstDevice,
+               asked.dstPitch, asked.dstHeight};
+  if (asked.srcMemoryType == CU_MEMORYTYPE_ARRAY) {
+    if (const CUresult status = in_array(asked.srcArray, &source)) return status;
+  }
+  if (asked.dstMemoryType == CU_MEMORYTYPE_ARRAY) {
+    if (const CUresult status = in_array(asked.dstArray, &target)) return status;
+  }
+  if (const CUresult status =
+          read_side(source, asked.srcXInBytes, asked.srcY, asked.srcZ, *node, &node->from)) {
     return status;
   }
-  if (const CUresult status = read_side(target, asked.dstXInBytes, asked.dstY, asked.dstZ,
-                                        asked.dstPitch, asked.dstHeight, *node, &node->to)) {
+  if (const CUresult status =
+          read_side(target, asked.dstXInBytes, asked.dstY, asked.dstZ, *node, &node->to)) {
     return status;
   }
   return check_copy(node, to, from);

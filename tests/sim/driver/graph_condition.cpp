@@ -8,6 +8,8 @@
 #include "tests/sim/driver/device_node.h"
 #include "tests/sim/driver/graph_params.h"
 #include "tests/sim/driver/profile.h"
+#include "tests/sim/driver/programmatic.h"
+#include "tests/sim/driver/texture.h"
 
 namespace sim {
 namespace {
@@ -85,7 +87,11 @@ bool run_program(const Program& program, Done* total) {
 
 // The device functions are the driver's: known before the first launch.
 __attribute__((constructor)) void offer_device_calls() {
-  ptx::set_device_calls({.set_conditional = set_conditional, .update_node = update_device_node});
+  ptx::set_device_calls({.set_conditional = set_conditional,
+                         .update_node = update_device_node,
+                         .texture = find_texture,
+                         .launch_dependents = launch_dependents,
+                         .dependency_done = dependency_done});
 }
 
 }  // namespace

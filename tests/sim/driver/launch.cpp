@@ -10,6 +10,7 @@
 #include "tests/sim/driver/device_node.h"
 #include "tests/sim/driver/kernel_time.h"
 #include "tests/sim/driver/profile.h"
+#include "tests/sim/driver/programmatic.h"
 #include "tests/sim/driver/settings.h"
 #include "tests/sim/driver/space.h"
 #include "tests/sim/ptx/device_access.h"
@@ -152,6 +153,7 @@ Work kernel_work(Context* context, const KernelNode& node) {
   work.run = [given = node, context] {
     const CurrentScope scope(context);
     KernelNode node = given;
+    const ProgressScope progress(node.progress.get());
     if (node.device_node && !node.device_node->read(&node)) return Done{};
     const ptx::Launch launch{.grid = node.grid,
                              .block = node.block,

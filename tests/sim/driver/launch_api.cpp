@@ -5,12 +5,26 @@
 #include "tests/sim/driver/hidden.h"
 #include "tests/sim/driver/launch.h"
 #include "tests/sim/driver/profile.h"
+#include "tests/sim/driver/programmatic.h"
 
 namespace sim {
 namespace {
 
+// Such an event tells no time, and is of one process.
+CUresult add_event(CUevent handle, int flags, bool at_begin, std::vector<LaunchEvent>* events) {
+  if (flags) return CUDA_ERROR_INVALID_VALUE;
+  const auto lock = Scheduler::get().lock();
+  const EventPtr event = sim::events().find(handle);
+  if (!event || !(event->flags & CU_EVENT_DISABLE_TIMING) || event->shared) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  events->push_back({event, at_begin});
+  return CUDA_SUCCESS;
+}
+
 // What a launch attribute does here: honoured, or harmless to ignore. Everything else is refused.
-CUresult apply_attribute(const CUlaunchAttribute& attribute, KernelNode* node) {
+CUresult apply_attribute(const CUlaunchAttribute& attribute, KernelNode* node,
+                         std::vector<LaunchEvent>* events) {
   switch (attribute.id) {
     case CU_LAUNCH_ATTRIBUTE_COOPERATIVE:
       node->cooperative = attribute.value.cooperative != 0;
@@ -28,12 +42,21 @@ CUresult apply_attribute(const CUlaunchAttribute& attribute, KernelNode* node) {
         node->device_node = DeviceNode::make();
       }
       return CUDA_SUCCESS;
+    case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION:
+      node->programmatic = attribute.value.programmaticStreamSerializationAllowed != 0;
+      return CUDA_SUCCESS;
+    case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT: {
+      const auto& wanted = attribute.value.programmaticEvent;
+      return add_event(wanted.event, wanted.flags, wanted.triggerAtBlockStart != 0, events);
+    }
+    case CU_LAUNCH_ATTRIBUTE_LAUNCH_COMPLETION_EVENT: {
+      const auto& wanted = attribute.value.launchCompletionEvent;
+      return add_event(wanted.event, wanted.flags, true, events);
+    }
     case CU_LAUNCH_ATTRIBUTE_IGNORE:
     case CU_LAUNCH_ATTRIBUTE_ACCESS_POLICY_WINDOW:
     case CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY:
     case CU_LAUNCH_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
-    // Overlap that it permits is never needed: kernels of one stream run one after the other.
-    case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION:
     case CU_LAUNCH_ATTRIBUTE_PRIORITY:
     case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN_MAP:
     case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN:
@@ -41,12 +64,13 @@ CUresult apply_attribute(const CUlaunchAttribute& attribute, KernelNode* node) {
     case CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
       return CUDA_SUCCESS;
     default:
-      return CUDA_ERROR_NOT_SUPPORTED;  // events at block granularity
+      return CUDA_ERROR_NOT_SUPPORTED;
   }
 }
 
 CUresult launch(Context* context, bool per_thread, CUfunction function, KernelNode node,
-                CUstream stream_handle, void** parameters, void** extra) {
+                CUstream stream_handle, void** parameters, void** extra,
+                const std::vector<LaunchEvent>& events = {}) {
   Stream* stream = nullptr;
   if (const CUresult status = find_stream(stream_handle, per_thread, &stream)) return status;
   if (stream->context != context) return CUDA_ERROR_INVALID_HANDLE;
@@ -60,7 +84,7 @@ CUresult launch(Context* context, bool per_thread, CUfunction function, KernelNo
   if (node.device_node && !capturing(stream)) return CUDA_ERROR_INVALID_VALUE;
   if (const CUresult status = hidden_launch(*context, node.kernel)) return status;
   host_cost_ns(profile().launch_ns);
-  return submit(stream, std::move(node));
+  return submit_kernel(stream, std::move(node), events);
 }
 
 KernelNode shape(unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
@@ -126,13 +150,14 @@ SIM_TWIN(cuLaunchKernelEx, _ptsz,
   if (!config || (config->numAttrs && !config->attrs)) return CUDA_ERROR_INVALID_VALUE;
   KernelNode node = shape(config->gridDimX, config->gridDimY, config->gridDimZ, config->blockDimX,
                           config->blockDimY, config->blockDimZ, config->sharedMemBytes);
+  std::vector<LaunchEvent> events;
   for (unsigned i = 0; i < config->numAttrs; i++) {
-    if (const CUresult status = apply_attribute(config->attrs[i], &node)) return status;
+    if (const CUresult status = apply_attribute(config->attrs[i], &node, &events)) return status;
     node.attributes.push_back(config->attrs[i]);
   }
   const auto device_node = node.device_node;
-  const CUresult status =
-      launch(context, per_thread, function, std::move(node), config->hStream, parameters, extra);
+  const CUresult status = launch(context, per_thread, function, std::move(node), config->hStream,
+                                 parameters, extra, events);
   for (unsigned i = 0; status == CUDA_SUCCESS && device_node && i < config->numAttrs; i++) {
     if (config->attrs[i].id == CU_LAUNCH_ATTRIBUTE_DEVICE_UPDATABLE_KERNEL_NODE) {
       config->attrs[i].value.deviceUpdatableKernelNode.devNode = device_node->handle();

@@ -19,6 +19,7 @@ namespace sim {
 
 struct Graph;
 class DeviceNode;   // device_node.h
+struct Progress;    // programmatic.h
 class GraphMemory;  // graph_memory.h
 
 struct KernelNode {
@@ -30,6 +31,8 @@ struct KernelNode {
   std::vector<std::byte> parameters;  // in device layout
   std::vector<CUlaunchAttribute> attributes;
   std::shared_ptr<DeviceNode> device_node;  // null: not device-updatable
+  bool programmatic = false;                // may overlap the kernel before it in its stream
+  std::shared_ptr<Progress> progress;       // null: in a graph
 };
 
 // One side of a copy. A plain host address and a device address are told apart by `space`.

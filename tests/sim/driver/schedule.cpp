@@ -87,7 +87,7 @@ void Scheduler::unblock(const OperationPtr& first) {
     if (--operation->blockers) continue;
     if (operation->work.ready) {
       operation->state = Operation::State::Polled;
-      operation->stamp->waiting = true;
+      operation->stamp->waiting = !operation->work.bounded;
       polled_.push_back(operation);
       for_workers_.notify_one();
     } else if (operation->work.run) {

@@ -32,6 +32,7 @@ struct Work {
   // Polled, when set, once everything before it is done: the operation starts when it answers true.
   // Quick, and calls nothing of the simulator's scheduler.
   std::function<bool()> ready = {};
+  bool bounded = false;      // `ready` is about work of the device, and needs nothing of the host
   bool after_error = false;  // runs even in a context with a sticky error (stream callbacks)
 };
 

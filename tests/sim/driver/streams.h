@@ -18,6 +18,7 @@ namespace sim {
 struct Capture;     // capture.h
 class SharedEvent;  // ipc_event.h
 struct GraphNode;   // graph.h
+struct Progress;    // programmatic.h
 
 uint64_t thread_number();   // of the calling thread; never reused
 uint64_t next_stream_id();  // unique over the process
@@ -32,6 +33,9 @@ struct Stream : std::enable_shared_from_this<Stream> {
 
   Point tail;          // the last operation; keeps its stamp when that is done
   size_t backlog = 0;  // operations not done yet
+  // The last kernel launched, when it is the last work: that of this tail.
+  std::shared_ptr<Progress> progress;
+  StampPtr progress_at;
 
   // While it takes part in a capture: what the next node of this stream depends on.
   std::shared_ptr<Capture> capture;

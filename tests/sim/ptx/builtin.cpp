@@ -37,7 +37,7 @@ constexpr std::string_view kNames[] = {"vprintf",
                                        "cudaGraphKernelNodeSetEnabled",
                                        "cudaGraphKernelNodeSetGridDim",
                                        "cudaGraphKernelNodeUpdatesApply"};
-DeviceCalls device_calls;
+DeviceCalls calls;
 constexpr uint32_t kInvalidValue = 1;  // cudaErrorInvalidValue
 
 struct Heap {
@@ -195,15 +195,19 @@ int print(Warp& w, int lane, uint64_t format_at, uint64_t arguments) {
 
 }  // namespace
 
-void set_device_calls(const DeviceCalls& calls) {
-  device_calls = calls;
+void set_device_calls(const DeviceCalls& fresh) {
+  calls = fresh;
+}
+
+const DeviceCalls& device_calls() {
+  return calls;
 }
 
 namespace {
 
 uint32_t update_node(Warp& w, uint64_t node, const NodeUpdate& update) {
-  if (!device_calls.update_node) stop(w, Outcome::Trap, node);
-  return device_calls.update_node(node, update);
+  if (!calls.update_node) stop(w, Outcome::Trap, node);
+  return calls.update_node(node, update);
 }
 
 uint32_t set_parameter(Warp& w, int lane, uint64_t node, uint64_t offset, uint64_t value,
@@ -307,8 +311,8 @@ void call_builtin(Warp& w, const CallSite& site) {
         break;
       }
       case Builtin::SetConditional:
-        if (!device_calls.set_conditional ||
-            !device_calls.set_conditional(argument(0), static_cast<uint32_t>(argument(1)))) {
+        if (!calls.set_conditional ||
+            !calls.set_conditional(argument(0), static_cast<uint32_t>(argument(1)))) {
           w.grid->message = "cudaGraphSetConditional() of a handle that is not of this context";
           stop(w, Outcome::Trap, argument(0));
         }

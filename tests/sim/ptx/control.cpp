@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "tests/sim/ptx/builtin.h"
+#include "tests/sim/ptx/device_call.h"
 #include "tests/sim/ptx/module.h"
 #include "tests/sim/ptx/special.h"
 #include "tests/sim/ptx/warp.h"
@@ -254,6 +255,25 @@ const Inst* yield_now(Warp& w, const Inst* in) {
   return yield(w, in + 1);
 }
 
+// Blocks run one after the other, so the last one speaks for all.
+bool last_block(const Warp& w) {
+  const Dim& grid = w.grid->launch->grid;
+  const Dim& index = w.block->index;
+  return index.x + 1 == grid.x && index.y + 1 == grid.y && index.z + 1 == grid.z;
+}
+
+const Inst* grid_dependency(Warp& w, const Inst* in) {
+  const DeviceCalls& calls = device_calls();
+  if (!in->flag) {
+    if (calls.launch_dependents && last_block(w) && !w.grid->launch->cooperative) {
+      calls.launch_dependents();
+    }
+    return in + 1;
+  }
+  while (calls.dependency_done && !calls.dependency_done()) sched_yield();
+  return in + 1;
+}
+
 // r: result, predicate, number, count. aux: 0 sync, 1 arrive, 2 red.popc, 3 red.and, 4 red.or
 const Inst* barrier(Warp& w, const Inst* in) {
   const int lane = std::countr_zero(w.base_mask);
@@ -403,6 +423,10 @@ Handler control_handler(const Inst& in) {
       return rendezvous;
     case Op::Yield:
       return yield_now;
+    case Op::GridDependency:
+      return grid_dependency;
+    case Op::Texture:
+      return texture_access;
     case Op::Unsupported:
       return unsupported;
     case Op::Special:

@@ -96,6 +96,11 @@ class Lower {
   void prefetch();
   void cp_async();
   void mapa();
+  void texture();
+  void surface_load();
+  void surface_store();
+  void surface(bool store);
+  void texture_operands(const Operand& data, const Operand& place, Inst in);
   // lower_control.cpp
   void bra();
   void brx();
@@ -105,6 +110,7 @@ class Lower {
   void trap();
   void nop();
   void yield();
+  void grid_dependency();
   void barrier();
   void warp_barrier();
   void shfl();

@@ -103,6 +103,13 @@ void Lower::yield() {  // nanosleep
   emit(Op::Yield, Type::B32);
 }
 
+// flag: wait, else launch_dependents.
+void Lower::grid_dependency() {
+  const bool wait = take("wait");
+  if (!wait && !take("launch_dependents")) throw Refused("form of griddepcontrol");
+  emit(Op::GridDependency, Type::B32).flag = wait;
+}
+
 // bar.sync, bar.arrive, bar.red, barrier..., bar.warp.sync, barrier.cluster
 void Lower::barrier() {
   if (take("warp")) {
@@ -332,6 +339,9 @@ const std::map<std::string_view, Lower::Rule>& Lower::rules() {
       {"applypriority", &Lower::prefetch},
       {"cp", &Lower::cp_async},
       {"mapa", &Lower::mapa},
+      {"tex", &Lower::texture},
+      {"suld", &Lower::surface_load},
+      {"sust", &Lower::surface_store},
       {"bra", &Lower::bra},
       {"brx", &Lower::brx},
       {"call", &Lower::call},
@@ -342,7 +352,7 @@ const std::map<std::string_view, Lower::Rule>& Lower::rules() {
       {"pmevent", &Lower::nop},
       {"nanosleep", &Lower::yield},
       {"setmaxnreg", &Lower::nop},
-      {"griddepcontrol", &Lower::nop},
+      {"griddepcontrol", &Lower::grid_dependency},
       {"bar", &Lower::barrier},
       {"barrier", &Lower::barrier},
       {"shfl", &Lower::shfl},

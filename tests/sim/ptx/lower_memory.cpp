@@ -241,6 +241,70 @@ void Lower::cp_async() {
   in.r[2] = take_bytes;
 }
 
+// r: the data, the handle, the coordinates. Only what objects need: `[handle, {x, y}]`.
+void Lower::texture_operands(const Operand& data, const Operand& place, Inst in) {
+  if (place.kind != Operand::Kind::Memory || place.reg < 0 || place.list.size() < in.width2) {
+    throw Refused("form of texture access");
+  }
+  const std::vector<Operand> parts =
+      data.kind == Operand::Kind::List ? data.list : std::vector<Operand>{data};
+  if (parts.size() != in.vec) throw Invalid("wrong number of elements");
+  Operand handle;
+  handle.kind = Operand::Kind::Register;
+  handle.reg = place.reg;
+  const bool store = in.aux == 2;
+  size_t n = 0;
+  for (const Operand& part : parts) {
+    in.r[n++] = store ? source(part, in.type) : destination(part, in.type);
+  }
+  in.r[n++] = source(handle, Type::U64);
+  for (size_t i = 0; i < in.width2; i++) in.r[n++] = source(place.list[i], in.from);
+  Inst& out = emit(Op::Texture, in.type);
+  const auto handler = out.fn;
+  out = in;
+  out.fn = handler;
+  out.op = Op::Texture;
+}
+
+// tex.1d and tex.2d. aux 0; from: type of the coordinates; width2: how many.
+void Lower::texture() {
+  Inst in;
+  in.width2 = take("1d") ? 1 : take("2d") ? 2 : 0;
+  if (!in.width2) throw Refused("geometry of tex");
+  in.vec = static_cast<uint8_t>(take_vector());
+  in.type = type();
+  in.from = type();
+  if (in.vec != 4 || bytes(in.type) != 4 || bytes(in.from) != 4) throw Refused("types of tex");
+  texture_operands(operand(0), operand(1), in);
+}
+
+// suld.b and sust.b. aux 1, 2; width: bytes of an element; flag: out of range is no fault; flag2:
+// it is the nearest texel then, else nothing.
+void Lower::surface_load() {
+  surface(false);
+}
+void Lower::surface_store() {
+  surface(true);
+}
+void Lower::surface(bool store) {
+  Inst in;
+  if (!take("b")) throw Refused("formatted surface access");
+  in.width2 = take("1d") ? 1 : take("2d") ? 2 : 0;
+  if (!in.width2) throw Refused("geometry of a surface");
+  bool order = false;
+  take_memory_order(&order);
+  in.vec = static_cast<uint8_t>(take_vector());
+  const Type element = type();
+  in.width = static_cast<uint8_t>(bytes(element));
+  in.type = in.width == 1 ? Type::B16 : element;
+  in.from = Type::S32;
+  in.aux = store ? 2 : 1;
+  in.flag2 = take("clamp");
+  in.flag = in.flag2 || take("zero");
+  take("trap");
+  texture_operands(operand(store ? 1 : 0), operand(store ? 0 : 1), in);
+}
+
 // In a cluster of one block every shared address is already that of the only rank.
 void Lower::mapa() {
   take_space();

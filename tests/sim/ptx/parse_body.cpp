@@ -324,6 +324,7 @@ class BodyParser {
       o.local = base.local;
       o.offset = base.offset + displacement();
     }
+    if (lex_.take(',')) o.list = list('}').list;  // a texture's coordinates
     if (!lex_.take(']')) throw StrangeOperand("unreadable address");
     return o;
   }

@@ -88,7 +88,7 @@ struct Operand {
   int64_t offset = 0;         // Memory and Symbol: added to the base
   std::string name;           // Special with its component, Symbol; Memory: base symbol
   int local = -1;             // Symbol/Memory: index into FunctionText::variables
-  std::vector<Operand> list;  // List: {a, b, c}, (a, b) or a|b
+  std::vector<Operand> list;  // List: {a, b, c}, (a, b) or a|b; Memory: coordinates, [t, {x, y}]
 };
 
 struct Statement {

@@ -106,7 +106,7 @@ TEST_F(Copy, TwoDimensions) {
   copy.srcPitch = 7, copy.dstY = 300;  // past the end
   EXPECT_EQ(CUDA_ERROR_INVALID_VALUE, cuMemcpy2D_v2(&copy));
   copy.dstMemoryType = CU_MEMORYTYPE_ARRAY;
-  EXPECT_EQ(CUDA_ERROR_NOT_SUPPORTED, cuMemcpy2D_v2(&copy));
+  EXPECT_EQ(CUDA_ERROR_INVALID_HANDLE, cuMemcpy2D_v2(&copy));  // no array
   EXPECT_EQ(CUDA_ERROR_INVALID_VALUE, cuMemcpy2D_v2(nullptr));
 }
 
