@@ -140,19 +140,20 @@ TEST(Syntax, ErrorsNameTheLine) {
 }
 
 TEST(Refusal, OnlyTheKernelThatNeedsIt) {
-  const std::string text = kernel("ret;") +
-                           ".visible .entry textured(.param .u64 p) {\n.reg .f32 %f<5>; .reg .b64 "
-                           "%rd<2>;\nld.param.u64 %rd1, [p];\n"
-                           "tex.2d.v4.f32.f32 {%f1,%f2,%f3,%f4}, [%rd1, {%f1,%f2}];\nret;\n}\n"
-                           ".visible .entry odd(.param .u64 p) {\n.reg .b32 %r<5>;\nadd.weird.u32 "
-                           "%r1,%r2,%r3;\nret;\n}\n";
+  const std::string text =
+      kernel("ret;") +
+      ".visible .entry textured(.param .u64 p) {\n.reg .f32 %f<5>; .reg .b64 "
+      "%rd<2>;\nld.param.u64 %rd1, [p];\n"
+      "tex.3d.v4.f32.f32 {%f1,%f2,%f3,%f4}, [%rd1, {%f1,%f2,%f3,%f4}];\nret;\n}\n"
+      ".visible .entry odd(.param .u64 p) {\n.reg .b32 %r<5>;\nadd.weird.u32 "
+      "%r1,%r2,%r3;\nret;\n}\n";
   Device device;
   auto module = device.load(text);
   ASSERT_TRUE(module);
   EXPECT_EQ(device.launch(*module, "k", grid({1}, {32}), uint64_t{0}).outcome, Outcome::Ok);
   Result r = device.launch(*module, "textured", grid({1}, {32}), uint64_t{0});
   EXPECT_EQ(r.outcome, Outcome::IllegalInstruction);
-  for (const char* part : {"textured", "line 13", "tex.2d.v4.f32.f32"})
+  for (const char* part : {"textured", "line 13", "tex.3d.v4.f32.f32"})
     EXPECT_NE(r.message.find(part), std::string::npos) << r.message;
   r = device.launch(*module, "odd", grid({1}, {32}), uint64_t{0});
   EXPECT_EQ(r.outcome, Outcome::IllegalInstruction);
