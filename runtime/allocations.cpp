@@ -32,8 +32,15 @@ CUresult pass(Engine& engine, CUdeviceptr* out, uint64_t bytes, Call&& call) {
   CUcontext context = nullptr;
   engine.driver.cuCtxGetCurrent(&context);
   device->external += bytes;
-  std::lock_guard held(engine.accounts);
-  engine.externals[*out] = {bytes, device->ordinal, context};
+  {
+    std::lock_guard held(engine.accounts);
+    engine.externals[*out] = {bytes, device->ordinal, context};
+  }
+  if (device->chunks.held() > device->budget()) {  // the limit is for both together
+    Held held(engine.ledger);
+    as_mover(engine, *device, held,
+             [&](Held& mine) { Room(engine, *device, mine, {}).shrink(true); });
+  }
   return result;
 }
 
