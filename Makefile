@@ -20,7 +20,7 @@ BUILD = build
 CONFIGURE = cmake -S . -G Ninja -DCUDA_HOME=$(CUDA_HOME)
 
 .DEFAULT_GOAL := build
-.PHONY: help build deps demo test test-asan test-tsan test-random test-faults bench-launch bench-alloc bench-mover bench-sim gpu-check \
+.PHONY: help build deps demo test test-asan test-tsan test-random test-faults soak bench-launch bench-alloc bench-mover bench-sim gpu-check \
         format check docs clean
 
 help:  ## list the targets
@@ -59,6 +59,9 @@ test-random: build  ## run SEEDS random programs with and without Spillway and c
 
 test-faults: build  ## let every driver call of the library fail once while a job runs
 	@$(BUILD)/tests/fault_runner --jobs $(JOBS)
+
+soak: build  ## half an hour of virtual time with a device limit that changes; at most 10 real minutes
+	@$(BUILD)/tests/soak_runner
 
 bench-launch: build  ## what Spillway adds to one kernel launch, in nanoseconds
 	@$(BUILD)/tests/bench_launch
