@@ -4,10 +4,16 @@
 // error. A cyclic scan over twice the budget gives the use of the link in both directions; two
 // models in training give the share of the budget that holds live bytes at the peak. Last line:
 // mover: duplex=<share> usable=<share> stall_api=<share> vmm_on_launch_path=<calls>
+//
+// On a real GPU (--real) the scan alone is timed, against copies both ways in the same run, and the
+// last line is: mover: real duplex=<share> moved=<GB/s> link=<GB/s>
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <exception>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -23,6 +29,7 @@ constexpr uint64_t kMiB = 1 << 20;
 struct Ran {
   json report, summary;
   uint64_t small = 0;  // bytes that the driver serves
+  std::string out;
 };
 
 struct Job {
@@ -30,6 +37,57 @@ struct Job {
   uint64_t budget = 0, footprint = 0;
   int seconds = 300;
 };
+
+// The job on the machine's own GPU, in its own time.
+Ran run_real(const Job& job, bool hooked, support::Gpu gpu) {
+  const support::TemporaryFile summary(".json");
+  support::Command command;
+  command.arguments = job.arguments;
+  command.arguments.insert(command.arguments.begin(), support::program("mover_job"));
+  command.environment = hooked ? support::interposed(gpu) : support::plain(gpu);
+  if (hooked) {
+    command.environment["SPILLWAY_SUMMARY"] = summary.path();
+    command.environment["SPILLWAY_DEVICE_LIMIT"] = std::to_string(job.budget);
+  }
+  command.deadline = std::chrono::seconds(job.seconds * support::slowness());
+  const support::Finished finished = support::run(command);
+  Ran ran;
+  ran.summary = json::parse(summary.text(), nullptr, false);
+  ran.out = finished.out;
+  if (!finished.ok() || (hooked && !ran.summary.is_object()))
+    throw std::runtime_error(finished.how() + ": " + finished.err + "\n  " +
+                             support::shell_line(command));
+  return ran;
+}
+
+double number_after(const Ran& ran, const char* word) {
+  const size_t at = ran.out.find(word);
+  if (at == std::string::npos) throw std::runtime_error(std::string("the job printed no ") + word);
+  return std::atof(ran.out.c_str() + at + std::strlen(word));
+}
+
+// What is moved in the cycles is the difference to a run that ends before them.
+void measure_real(int tensors, uint64_t mib, int cycles, support::Gpu gpu) {
+  Job job;
+  job.arguments = {"link", std::to_string(4 * mib)};
+  const double link = number_after(run_real(job, false, gpu), "rate ");
+  job.footprint = tensors * mib * kMiB;
+  job.budget = job.footprint / 2;
+  const auto moved = [&](int measured, double* seconds) {
+    job.arguments = {"scan", std::to_string(tensors), std::to_string(mib), "2",
+                     std::to_string(measured)};
+    const Ran ran = run_real(job, true, gpu);
+    *seconds = number_after(ran, "seconds ");
+    return ran.summary.at("moved_out_bytes").get<double>() +
+           ran.summary.at("moved_in_bytes").get<double>();
+  };
+  double ignored = 0, seconds = 0;
+  const double before = moved(0, &ignored), after = moved(cycles, &seconds);
+  const double rate = (after - before) / seconds / 1e9;
+  std::printf("scan of %d x %llu MiB with a budget of half of it, %d cycles in %.3f s\n", tensors,
+              static_cast<unsigned long long>(mib), cycles, seconds);
+  std::printf("mover: real duplex=%.3f moved=%.2f link=%.2f\n", rate / link, rate, link);
+}
 
 Ran run(const Job& job, int seed) {
   const support::TemporaryFile report(".json"), summary(".json");
@@ -48,9 +106,13 @@ Ran run(const Job& job, int seed) {
   env["SPILLWAY_HOST_LIMIT"] = std::to_string(job.footprint + job.budget);
   command.deadline = std::chrono::seconds(job.seconds * support::slowness());
   const support::Finished finished = support::run(command);
-  Ran ran{json::parse(report.text(), nullptr, false), json::parse(summary.text(), nullptr, false)};
+  Ran ran;
+  ran.report = json::parse(report.text(), nullptr, false);
+  ran.summary = json::parse(summary.text(), nullptr, false);
   unsigned long long small = 0;
-  if (!finished.ok() || std::sscanf(finished.out.c_str(), "small %llu", &small) != 1 ||
+  const size_t at = finished.out.find("small ");
+  if (!finished.ok() || at == std::string::npos ||
+      std::sscanf(finished.out.c_str() + at, "small %llu", &small) != 1 ||
       !ran.report.is_object() || !ran.summary.is_object()) {
     throw std::runtime_error(finished.how() + ": " + finished.err + "\n  " +
                              support::shell_line(command));
@@ -172,14 +234,23 @@ int main(int argc, char** argv) {
   CLI::App app("Measures how well memory moves, in virtual time.");
   int tensors = 64, cycles = 4, steps = 2;
   uint64_t mib = 32;
-  bool only_scan = false;
+  bool only_scan = false, real = false;
+  support::Gpu gpu = support::Gpu::Installed;
   app.add_option("--tensors", tensors, "Tensors of the scan")->capture_default_str();
   app.add_option("--mib", mib, "MiB of each")->capture_default_str();
   app.add_option("--cycles", cycles, "Measured cycles")->capture_default_str();
   app.add_option("--steps", steps, "Training steps of the models")->capture_default_str();
   app.add_flag("--only-scan", only_scan, "Leave the models out");
+  app.add_flag("--real", real, "In real time, the scan alone");
+  app.add_option("--gpu", gpu, "Of --real: the machine's own, or the simulated one")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, support::Gpu>{
+          {"simulated", support::Gpu::Simulated}, {"installed", support::Gpu::Installed}}));
   CLI11_PARSE(app, argc, argv);
   try {
+    if (real) {
+      measure_real(tensors, mib, cycles, gpu);
+      return 0;
+    }
     const Scan scan = measure_scan(tensors, mib, cycles);
     std::fflush(stdout);
     if (only_scan) return 0;

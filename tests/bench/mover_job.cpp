@@ -2,12 +2,15 @@
 // Jobs that need more memory than there is, for bench_mover:
 //   mover_job scan TENSORS MIB WARMUP CYCLES   tensors of one size, changed one after the other
 //   mover_job gpt|unet STEPS                   the tensors of a model in training (models.h)
+//   mover_job link MIB                         copies both ways at once: the link's own rate
 // Every word that is looked at afterwards must hold what was added to it. Prints the largest sum of
-// live allocations below 2 MiB. Marks the steady state of the scan by snapshots of the simulator.
+// live allocations below 2 MiB, and in front of it the seconds of the scan's cycles or the link's
+// GB/s. Marks the steady state of the scan by snapshots of the simulator.
 #include <cuda.h>
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -26,6 +29,12 @@ void must(CUresult result, const char* call) {
   std::exit(1);
 }
 #define MUST(call) must((call), #call)
+
+using Steady = std::chrono::steady_clock;
+
+double seconds_since(Steady::time_point begin) {
+  return std::chrono::duration<double>(Steady::now() - begin).count();
+}
 
 constexpr uint32_t kStride = 16384;  // words between those that are changed
 constexpr uint64_t kSmall = 2 << 20;
@@ -89,6 +98,7 @@ void snapshot(const char* name) {
 }
 
 void scan(int count, uint64_t bytes, int warm_up, int cycles, CUstream stream) {
+  auto begin = Steady::now();
   std::vector<Tensor> tensors;
   for (int i = 0; i < count; i++) tensors.push_back(allocate(bytes, nullptr));
   MUST(cuCtxSynchronize());
@@ -96,13 +106,37 @@ void scan(int count, uint64_t bytes, int warm_up, int cycles, CUstream stream) {
     if (cycle == warm_up) {
       MUST(cuCtxSynchronize());
       snapshot("steady");
+      begin = Steady::now();
     }
     for (Tensor& tensor : tensors) touch(tensor, stream);
   }
   snapshot("submitted");
   MUST(cuCtxSynchronize());
+  std::printf("seconds %.6f\n", seconds_since(begin));
   snapshot("done");
   for (const Tensor& tensor : tensors) check(tensor);
+}
+
+void measure_link(uint64_t bytes) {
+  constexpr int kRounds = 10;
+  CUdeviceptr device[2];
+  void* host[2];
+  CUstream lanes[2];
+  for (int i = 0; i < 2; i++) {
+    MUST(cuMemAlloc(&device[i], bytes));
+    MUST(cuMemHostAlloc(&host[i], bytes, 0));
+    MUST(cuStreamCreate(&lanes[i], CU_STREAM_NON_BLOCKING));
+  }
+  const auto round = [&] {
+    MUST(cuMemcpyHtoDAsync(device[0], host[0], bytes, lanes[0]));
+    MUST(cuMemcpyDtoHAsync(host[1], device[1], bytes, lanes[1]));
+  };
+  round();
+  MUST(cuCtxSynchronize());
+  const auto begin = Steady::now();
+  for (int i = 0; i < kRounds; i++) round();
+  MUST(cuCtxSynchronize());
+  std::printf("rate %.3f\n", 2e-9 * kRounds * static_cast<double>(bytes) / seconds_since(begin));
 }
 
 void train(const bench::Model& model, int steps, CUstream stream) {
@@ -148,9 +182,11 @@ void train(const bench::Model& model, int steps, CUstream stream) {
 
 int main(int argc, char** argv) {
   const std::string what = argc > 1 ? argv[1] : "";
-  if (!(what == "scan" && argc == 6) && !(argc == 3 && (what == "gpt" || what == "unet"))) {
-    std::fprintf(stderr,
-                 "usage: mover_job scan TENSORS MIB WARMUP CYCLES | gpt STEPS | unet STEPS\n");
+  if (!(what == "scan" && argc == 6) &&
+      !(argc == 3 && (what == "gpt" || what == "unet" || what == "link"))) {
+    std::fprintf(
+        stderr,
+        "usage: mover_job scan TENSORS MIB WARMUP CYCLES | gpt STEPS | unet STEPS | link MIB\n");
     return 2;
   }
   CUdevice device = 0;
@@ -167,6 +203,8 @@ int main(int argc, char** argv) {
   if (what == "scan")
     scan(std::atoi(argv[2]), std::strtoull(argv[3], nullptr, 10) << 20, std::atoi(argv[4]),
          std::atoi(argv[5]), stream);
+  else if (what == "link")
+    measure_link(std::strtoull(argv[2], nullptr, 10) << 20);
   else
     train(bench::model(what), std::atoi(argv[2]), stream);
   std::printf("small %llu\n", static_cast<unsigned long long>(small_peak));

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everything that only a real GPU can tell, in one bounded run.
 
-Runs the probes, the demo, the random programs and the launch benchmark on this machine's GPU, each
-step in a process of its own under its own time limit, and writes results/gpu-<name>-<date>.json and
-.md after every step, so that nothing measured is lost. Needs the binaries of a build directory,
-Python and a driver; nothing else. Without a GPU it says so and succeeds.
+Runs the probes, the demo, the random programs (one to four streams) and the benchmarks of launches
+and of the mover on this machine's GPU, each step in a process of its own under its own time limit,
+and writes results/gpu-<name>-<date>.json and .md after every step, so that nothing measured is
+lost. Needs the binaries of a build directory, Python and a driver; nothing else. Without a GPU it
+says so and succeeds.
 """
 import argparse
 import datetime
@@ -23,7 +24,7 @@ import time
 import gpu_report
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-STAGES = ("probes", "demo", "random", "bench")
+STAGES = ("probes", "demo", "random", "bench", "mover")
 SCHEMA = 1
 # A step that has less than this left of the whole time is not begun.
 SHORTEST_STEP_S = 3
@@ -40,6 +41,8 @@ BINARIES = {
     "random": {"random_runner": "tests/random_runner", "random_program": "programs/random_program",
                "spillway_preload": "libspillway.so"},
     "bench": {"bench_launch": "tests/bench_launch", "launch_loop": "programs/launch_loop",
+              "spillway_preload": "libspillway.so"},
+    "mover": {"bench_mover": "tests/bench_mover", "mover_job": "programs/mover_job",
               "spillway_preload": "libspillway.so"},
 }
 
@@ -158,11 +161,17 @@ def bench_command(context):
     return [bench, "--driver", "installed", "--rounds", 9] if bench.exists() else None
 
 
+def mover_command(context):
+    bench = context.tests / "bench_mover"
+    return [bench, "--real", "--tensors", 64, "--mib", 128] if bench.exists() else None
+
+
 # Stage -> its one step: seconds, what gives the command (None: not built), what a good end looks like.
 OTHERS = {
     "demo": (120, demo_command, r"demo: PASS .*backend=gpu"),
     "random": (90, random_command, r"random: PASS "),
     "bench": (60, bench_command, r"launch: base="),
+    "mover": (90, mover_command, r"mover: real duplex="),
 }
 
 

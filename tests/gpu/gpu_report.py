@@ -103,7 +103,7 @@ def markdown(document):
     lines += table(["step", "status", "answer", "for the design"],
                    [[f"`{name}`", step["status"], step["answer"], step.get("meaning", "")]
                     for name, step in steps.items()])
-    for stage in ("demo", "random", "bench"):
+    for stage in ("demo", "random", "bench", "mover"):
         if stage in steps:
             lines += [f"## The {stage} step", ""] + step_lines(stage, steps[stage])
     questions = {}
