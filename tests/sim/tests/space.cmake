@@ -9,3 +9,5 @@ target_link_libraries(sim_space_tests PRIVATE spillway_flags cuda_headers simcud
 set_target_properties(sim_space_tests PROPERTIES
                       RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 add_test(NAME sim_space_tests COMMAND sim_space_tests)
+add_test(NAME sim_space_entries COMMAND python3
+         ${CMAKE_CURRENT_LIST_DIR}/space_entries.py ${CMAKE_SOURCE_DIR}/tests/sim/driver)
