@@ -7,6 +7,12 @@
 
 namespace random_program {
 
+#if CUDA_VERSION >= 13000
+#define RANDOM_PROGRAM_BATCH_PTSZ cuMemcpyBatchAsync_v2_ptsz
+#else
+#define RANDOM_PROGRAM_BATCH_PTSZ cuMemcpyBatchAsync_ptsz
+#endif
+
 // clang-format off
 #define RANDOM_PROGRAM_CALLS(CALL)                                         \
   CALL(launch, cuLaunchKernel, cuLaunchKernel_ptsz)                        \
@@ -48,6 +54,10 @@ namespace random_program {
   CALL(query, cuStreamQuery, cuStreamQuery_ptsz)                           \
   CALL(write32, cuStreamWriteValue32, cuStreamWriteValue32_v2_ptsz)        \
   CALL(write64, cuStreamWriteValue64, cuStreamWriteValue64_v2_ptsz)        \
+  CALL(wait32, cuStreamWaitValue32, cuStreamWaitValue32_v2_ptsz)           \
+  CALL(wait64, cuStreamWaitValue64, cuStreamWaitValue64_v2_ptsz)           \
+  CALL(alloc_from_pool, cuMemAllocFromPoolAsync, cuMemAllocFromPoolAsync_ptsz) \
+  CALL(copy_batch, cuMemcpyBatchAsync, RANDOM_PROGRAM_BATCH_PTSZ)          \
   CALL(begin_capture, cuStreamBeginCapture, cuStreamBeginCapture_v2_ptsz)  \
   CALL(end_capture, cuStreamEndCapture, cuStreamEndCapture_ptsz)           \
   CALL(launch_graph, cuGraphLaunch, cuGraphLaunch_ptsz)

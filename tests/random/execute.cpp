@@ -72,6 +72,11 @@ void Executor::set_up() {
   for (const char* name : kKernelNames) {
     check(cuModuleGetFunction(&kernels_.emplace_back(), module_, name), "cuModuleGetFunction");
   }
+  CUmemPoolProps pool{};
+  pool.allocType = CU_MEM_ALLOCATION_TYPE_PINNED;
+  pool.location = {CU_MEM_LOCATION_TYPE_DEVICE, {device_}};
+  check(cuMemPoolCreate(&own_pool_, &pool), "cuMemPoolCreate");
+  check(cuDeviceGetDefaultMemPool(&default_pool_, device_), "cuDeviceGetDefaultMemPool");
   for (size_t i = 0; i < streams_.size(); ++i) {
     switch (plan_.streams[i].kind) {
       case StreamKind::Legacy:
@@ -184,10 +189,52 @@ void Executor::perform(Turn&, const Operation& operation, const Allocate& work) 
     case Source::Async:
       return check(calls(operation).alloc_async(&live.address, buffer.bytes, stream(operation)),
                    "cuMemAllocAsync");
+    case Source::DefaultPool:
+    case Source::OwnPool:
+      return check(
+          calls(operation).alloc_from_pool(
+              &live.address, buffer.bytes,
+              buffer.source == Source::OwnPool ? own_pool_ : default_pool_, stream(operation)),
+          "cuMemAllocFromPoolAsync");
+    case Source::Mapped:
+      return map(buffer, &live);
     case Source::Pitch:
       return check(cuMemAllocPitch(&live.address, &live.pitch, buffer.width, buffer.height, 4),
                    "cuMemAllocPitch");
   }
+}
+
+namespace {
+
+CUmemAllocationProp on_device(CUdevice device) {
+  CUmemAllocationProp properties{};
+  properties.type = CU_MEM_ALLOCATION_TYPE_PINNED;
+  properties.location = {CU_MEM_LOCATION_TYPE_DEVICE, {device}};
+  return properties;
+}
+
+constexpr size_t kMapped = size_t{2} << 20;  // the granularity of every device seen
+size_t mapped_bytes(const Buffer& buffer) {
+  return (buffer.bytes + kMapped - 1) / kMapped * kMapped;
+}
+
+}  // namespace
+
+// As frameworks with address space of their own do it.
+void Executor::map(const Buffer& buffer, LiveBuffer* live) const {
+  const size_t bytes = mapped_bytes(buffer);
+  const CUmemAllocationProp properties = on_device(device_);
+  const CUmemAccessDesc access{properties.location, CU_MEM_ACCESS_FLAGS_PROT_READWRITE};
+  check(cuMemAddressReserve(&live->address, bytes, 0, 0, 0), "cuMemAddressReserve");
+  check(cuMemCreate(&live->handle, bytes, &properties, 0), "cuMemCreate");
+  check(cuMemMap(live->address, bytes, 0, live->handle, 0), "cuMemMap");
+  check(cuMemSetAccess(live->address, bytes, &access, 1), "cuMemSetAccess");
+}
+
+void Executor::unmap(const Buffer& buffer, const LiveBuffer& live) const {
+  check(cuMemUnmap(live.address, mapped_bytes(buffer)), "cuMemUnmap");
+  check(cuMemRelease(live.handle), "cuMemRelease");
+  check(cuMemAddressFree(live.address, mapped_bytes(buffer)), "cuMemAddressFree");
 }
 
 void Executor::perform(Turn&, const Operation& operation, const Release& work) {
@@ -195,6 +242,8 @@ void Executor::perform(Turn&, const Operation& operation, const Release& work) {
   if (work.async) {
     return check(calls(operation).free_async(address, stream(operation)), "cuMemFreeAsync");
   }
+  if (plan_.buffers[work.buffer].source == Source::Mapped)
+    return unmap(plan_.buffers[work.buffer], buffers_[work.buffer]);
   check(cuMemFree(address), "cuMemFree");
 }
 
@@ -226,11 +275,16 @@ void Executor::perform(Turn&, const Operation& operation, const HostFunction& wo
 void Executor::perform(Turn&, const Operation& operation, const WriteValue& work) {
   const CUdeviceptr to = device(work.target);
   const Calls& call = calls(operation);
+  const CUstream on = stream(operation);
+  const auto low = static_cast<cuuint32_t>(work.value);
+  constexpr unsigned kEqual = CU_STREAM_WAIT_VALUE_EQ;
   if (work.target.bytes == 8) {
-    return check(call.write64(stream(operation), to, work.value, 0), "cuStreamWriteValue64");
+    check(call.write64(on, to, work.value, 0), "cuStreamWriteValue64");
+    if (work.waits) check(call.wait64(on, to, work.value, kEqual), "cuStreamWaitValue64");
+  } else {
+    check(call.write32(on, to, low, 0), "cuStreamWriteValue32");
+    if (work.waits) check(call.wait32(on, to, low, kEqual), "cuStreamWaitValue32");
   }
-  check(call.write32(stream(operation), to, static_cast<cuuint32_t>(work.value), 0),
-        "cuStreamWriteValue32");
 }
 
 void Executor::perform(Turn&, const Operation&, const StoreAddresses& work) {
@@ -323,6 +377,19 @@ void Executor::perform(Turn& turn, const Operation&, const Ask& work) {
       size_t free = 0, total = 0;
       check(cuMemGetInfo(&free, &total), "cuMemGetInfo");
       answer = text("possible %d", total > 0 && free <= total);
+      break;
+    }
+    case Question::Pools: {
+      for (CUmemoryPool pool : {default_pool_, own_pool_}) {
+        cuuint64_t keep = work.offset % 2 ? work.offset : 0, kept = 1;
+        check(cuMemPoolSetAttribute(pool, CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, &keep),
+              "cuMemPoolSetAttribute");
+        check(cuMemPoolTrimTo(pool, work.offset), "cuMemPoolTrimTo");
+        check(cuMemPoolGetAttribute(pool, CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, &kept),
+              "cuMemPoolGetAttribute");
+        // The program's threads may ask at once.
+        answer += text("possible %d ", plan_.threads > 1 || kept == keep);
+      }
       break;
     }
   }

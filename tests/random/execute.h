@@ -63,6 +63,7 @@ class Executor {
   struct LiveBuffer {
     CUdeviceptr address = 0;
     size_t pitch = 0;
+    CUmemGenericAllocationHandle handle = 0;  // Mapped
   };
   struct LiveGraph {
     CUgraph graph = nullptr;
@@ -88,6 +89,8 @@ class Executor {
   const Calls& calls(const Operation& operation) const;
   CUstream stream(const Operation& operation) const;
   CUdeviceptr device(const Access& access) const;
+  void map(const Buffer& buffer, LiveBuffer* live) const;
+  void unmap(const Buffer& buffer, const LiveBuffer& live) const;
   void* host(const Access& access) const;
   HostOrder* host_order(const HostFunction& function);
   static void CUDA_CB run_host_order(void* order);
@@ -135,6 +138,7 @@ class Executor {
   CUdevice device_ = 0;
   CUcontext context_ = nullptr;
   CUmodule module_ = nullptr;
+  CUmemoryPool default_pool_ = nullptr, own_pool_ = nullptr;
   std::vector<CUfunction> kernels_;
   std::vector<LiveBuffer> buffers_;
   std::vector<void*> hosts_;

@@ -79,6 +79,31 @@ CUDA_MEMCPY3D Executor::volume(const Copy& copy) const {
   return volume;
 }
 
+namespace {
+
+// In three parts of different sizes, the last one first.
+CUresult copy_batch(const Calls& call, CUdeviceptr to, CUdeviceptr from, size_t bytes,
+                    CUstream on) {
+  const size_t ends[] = {0, bytes / 5, bytes / 2, bytes};
+  CUdeviceptr tos[3], froms[3];
+  size_t sizes[3], first = 0;
+  for (size_t i = 0; i < 3; ++i) {
+    tos[2 - i] = to + ends[i];
+    froms[2 - i] = from + ends[i];
+    sizes[2 - i] = ends[i + 1] - ends[i];
+  }
+  CUmemcpyAttributes attributes{};
+  attributes.srcAccessOrder = CU_MEMCPY_SRC_ACCESS_ORDER_STREAM;
+#if CUDA_VERSION >= 13000
+  return call.copy_batch(tos, froms, sizes, 3, &attributes, &first, 1, on);
+#else
+  size_t failed = 0;
+  return call.copy_batch(tos, froms, sizes, 3, &attributes, &first, 1, &failed, on);
+#endif
+}
+
+}  // namespace
+
 void Executor::perform(Turn&, const Operation& operation, const Copy& work) {
   const Calls& call = calls(operation);
   const CUstream on = stream(operation);
@@ -122,6 +147,8 @@ void Executor::perform(Turn&, const Operation& operation, const Copy& work) {
       return check(work.async ? call.copy_3d_async(&volume, on) : call.copy_3d(&volume),
                    "cuMemcpy3D");
     }
+    case CopyForm::Batch:
+      return check(copy_batch(call, to, from, bytes, on), "cuMemcpyBatchAsync");
   }
 }
 

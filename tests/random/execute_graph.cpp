@@ -153,7 +153,14 @@ void Executor::perform(Turn& turn, const Operation& operation, const UpdateGraph
                             ? capture(turn, operation, work.second_stream, 2, work.nodes)
                             : build(work.nodes, &nodes);
   CUgraphExecUpdateResultInfo info{};
-  check(cuGraphExecUpdate(live.exec, graph, &info), "cuGraphExecUpdate");
+  const CUresult updated = cuGraphExecUpdate(live.exec, graph, &info);
+  if (updated == CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE) {
+    // The driver may always say so, and then the graph is made again, as frameworks do.
+    check(cuGraphExecDestroy(live.exec), "cuGraphExecDestroy");
+    check(cuGraphInstantiate(&live.exec, graph, 0), "cuGraphInstantiate");
+  } else {
+    check(updated, "cuGraphExecUpdate");
+  }
   check(cuGraphDestroy(graph), "cuGraphDestroy");
 }
 

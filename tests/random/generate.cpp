@@ -30,6 +30,7 @@ void Generator::add_things(int threads) {
   plan_.events = events_per_thread_ * threads;
   order_.emplace(plan_.streams, threads);
   hides_ = random_.percent(15);
+  waits_ = random_.percent(15);
 }
 
 // Shares everything out among the threads of the next phase, so that no thread depends on how far
@@ -112,6 +113,13 @@ void Generator::step() {
   }
 }
 
+// One after the other.
+void Generator::check(const std::vector<int>& buffers) {
+  for (int buffer : buffers)
+    account({{Space::Device, buffer, 0, plan_.buffers[buffer].bytes, false}});
+  emit(0, Checkpoint{buffers});
+}
+
 void Generator::choose_turns(int threads, int operations) {
   for (thread_ = 0; thread_ < threads; ++thread_) {
     bool usable = false;
@@ -135,7 +143,7 @@ void Generator::finish() {
   for (int host = 0; host < static_cast<int>(plan_.hosts.size()); ++host) {
     emit(0, HostCheck{{Space::Host, host, 0, plan_.hosts[host].bytes, false}});
   }
-  emit(0, Checkpoint{content});
+  check(content);
   // The rest is still there when the process ends, as it is in most programs.
   for (size_t i = 0; i < content.size() / 2; ++i) release(content[i]);
 }
@@ -159,7 +167,7 @@ Plan Generator::run() {
       }
       emit(0, HostWait{Wait::Context, 0});
       order_->host_waits_all(0);
-      emit(0, Checkpoint{some});
+      check(some);
     }
   }
   finish();
@@ -192,13 +200,21 @@ void Generator::account(const std::vector<Access>& touched) {
     // The driver's row distance is not known here: 512 is the most it rounds to.
     const size_t bytes =
         one.source == Source::Pitch ? (one.width + 511) / 512 * 512 * one.height : one.bytes;
-    return bytes < kServed ? 0 : (bytes + kServed - 1) / kServed * kServed;
+    return bytes < kServed || is_the_drivers(one.source)
+               ? 0
+               : (bytes + kServed - 1) / kServed * kServed;
   };
   size_t wide = 0, footprint = 0, small = 0;
   for (int buffer : needed) wide += rounded(buffer);
   for (int buffer : live_) {
     footprint += rounded(buffer);
-    if (rounded(buffer) == 0) small += plan_.buffers[buffer].bytes;
+    const Buffer& one = plan_.buffers[buffer];
+    // The driver counts these in granules, and a pool keeps what was freed until somebody waits.
+    if (is_the_drivers(one.source))
+      small +=
+          (one.bytes + kServed - 1) / kServed * kServed * (one.source == Source::OwnPool ? 2 : 1);
+    else if (rounded(buffer) == 0)
+      small += one.bytes;
   }
   plan_.widest = std::max(plan_.widest, wide);
   plan_.footprint = std::max(plan_.footprint, footprint);

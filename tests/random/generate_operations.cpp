@@ -28,14 +28,18 @@ void Generator::allocate() {
     buffer.height = buffer.bytes / buffer.width + 1;
     buffer.bytes = buffer.width * buffer.height;
   } else if (source < 45) {
-    buffer.source = Source::Async;
+    constexpr Source kOrdered[] = {Source::Async, Source::Async, Source::DefaultPool,
+                                   Source::OwnPool};
+    buffer.source = kOrdered[random_.below(4)];
+  } else if (source < 50) {
+    buffer.source = Source::Mapped;
   }
   plan_.buffers.push_back(buffer);
   live_.push_back(index);
   owner_[index] = thread_;
   order_->allocate(index);
   const int stream = pick_stream();
-  if (buffer.source == Source::Async) {
+  if (in_stream_order(buffer.source)) {
     submit_memory(stream, Allocate{index}, {Space::Device, index, 0, buffer.bytes, true});
   } else {
     emit(stream, Allocate{index});
@@ -95,11 +99,18 @@ void Generator::release(int buffer) {
   const int stream = pick_stream();
   switch (plan_.buffers[buffer].source) {
     case Source::Async:
+    case Source::DefaultPool:
+    case Source::OwnPool:
       if (random_.percent(75)) {
         submit_memory(stream, Release{buffer, true}, all);
         break;
       }
       // The driver need not wait for the users of pool memory before it takes it back.
+      order_on_host({all});
+      emit(stream, Release{buffer, false});
+      break;
+    case Source::Mapped:
+      // Unmapping waits for nobody.
       order_on_host({all});
       emit(stream, Release{buffer, false});
       break;
@@ -216,6 +227,13 @@ void Generator::copy() {
     if (copy->form == CopyForm::Peer) copy->form = CopyForm::Plain;
   }
   copy->async = random_.percent(60);
+  // The null stream has no batches.
+  if (plan_.streams[stream].kind != StreamKind::Legacy && copy->width >= 64 &&
+      random_.percent(20)) {
+    copy->form = CopyForm::Batch;
+    copy->async = true;
+    return submit(stream, *copy, accesses(Work{*copy}));
+  }
   if (copy->width > 64 * 1024 && random_.percent(30)) {
     // The same extent as rows, or as a box of them, with different distances on each side.
     const size_t extent = copy->width;
@@ -293,7 +311,10 @@ void Generator::write_value() {
   const size_t bytes = random_.percent(50) ? 4 : 8;
   const size_t slots = plan_.buffers[*buffer].bytes / bytes;
   const Access target{Space::Device, *buffer, random_.below(slots) * bytes, bytes, true};
-  submit(pick_stream(), WriteValue{target, random_.next()}, {target});
+  const bool waits = waits_ && random_.percent(50);
+  // What a stream waits for is still from then on.
+  if (waits) hidden_.insert(*buffer);
+  submit(pick_stream(), WriteValue{target, random_.next(), waits}, {target});
 }
 
 void Generator::ask() {
@@ -301,8 +322,8 @@ void Generator::ask() {
   if (readable.empty()) return;
   const int buffer = random_.one_of(readable);
   constexpr Question kQuestions[] = {Question::Attributes, Question::AddressRange,
-                                     Question::MemoryInfo};
-  emit(0, Ask{kQuestions[random_.below(3)], buffer, random_.below(plan_.buffers[buffer].bytes)});
+                                     Question::MemoryInfo, Question::Pools};
+  emit(0, Ask{kQuestions[random_.below(4)], buffer, random_.below(plan_.buffers[buffer].bytes)});
 }
 
 // Waits that no hazard asks for.

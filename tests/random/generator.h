@@ -34,6 +34,7 @@ class Generator {
   void choose_turns(int threads, int operations);
   void step();
   void finish();
+  void check(const std::vector<int>& buffers);
 
   // Emits, keeping Order and the working sets up to date.
   void emit(int stream, Work work);
@@ -98,6 +99,7 @@ class Generator {
   std::set<int> hidden_;  // buffers whose address is in device memory
   std::set<int> tables_;
   bool hides_ = false;  // this program does that at all
+  bool waits_ = false;  // its streams wait for values
   int events_per_thread_ = 6;
   int thread_ = 0;
   bool alone_ = true;  // one thread in this phase

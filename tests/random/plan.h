@@ -13,7 +13,16 @@ namespace random_program {
 
 // --- things ---
 
-enum class Source { Plain, Async, Pitch };  // cuMemAlloc, cuMemAllocAsync, cuMemAllocPitch
+// cuMemAlloc, cuMemAllocAsync, cuMemAllocPitch; from the device's default pool or the program's
+// own; mapped by the program itself.
+enum class Source { Plain, Async, Pitch, DefaultPool, OwnPool, Mapped };
+inline bool in_stream_order(Source source) {
+  return source == Source::Async || source == Source::DefaultPool || source == Source::OwnPool;
+}
+// Memory of the driver that never moves.
+inline bool is_the_drivers(Source source) {
+  return source == Source::OwnPool || source == Source::Mapped;
+}
 
 struct Buffer {
   Source source = Source::Plain;
@@ -86,7 +95,7 @@ struct Set {
   bool async = false;
 };
 
-enum class CopyForm { Plain, Generic, Peer, Rows, RowsUnaligned, Volume };
+enum class CopyForm { Plain, Generic, Peer, Rows, RowsUnaligned, Volume, Batch };
 
 struct Copy {
   CopyForm form = CopyForm::Plain;  // Plain: HtoD, DtoH, DtoD by the sides
@@ -112,7 +121,8 @@ struct HostFunction {
 struct WriteValue {
   Access target;
   uint64_t value = 0;
-};  // target.bytes is 4 or 8
+  bool waits = false;  // and the stream waits until it is there
+};                     // target.bytes is 4 or 8
 
 // Puts the addresses of `targets` into a buffer, or the first of them into the module's global.
 struct StoreAddresses {
@@ -141,7 +151,7 @@ struct HostWait {
   int event = 0;
 };
 
-enum class Question { Attributes, AddressRange, MemoryInfo };
+enum class Question { Attributes, AddressRange, MemoryInfo, Pools };
 struct Ask {
   Question question = Question::Attributes;
   int buffer = 0;

@@ -9,16 +9,19 @@
 namespace random_program {
 namespace {
 
-constexpr const char* kSources[] = {"plain", "async", "pitch"};
+constexpr const char* kSources[] = {"plain",        "async",    "pitch",
+                                    "default pool", "own pool", "mapped"};
 constexpr const char* kStreams[] = {"legacy", "blocking", "non-blocking", "per-thread"};
 constexpr const char* kKernels[] = {"fill", "blend",         "blend8",        "bundle",
                                     "wide", "bytes",         "histogram",     "block_sums",
                                     "rows", "through_table", "through_global"};
-constexpr const char* kForms[] = {"copy",         "generic copy",           "peer copy",
-                                  "copy of rows", "unaligned copy of rows", "copy of a volume"};
+constexpr const char* kForms[] = {"copy",           "generic copy",           "peer copy",
+                                  "copy of rows",   "unaligned copy of rows", "copy of a volume",
+                                  "batch of copies"};
 constexpr const char* kWaits[] = {"stream", "event", "context", "stream by polling",
                                   "event by polling"};
-constexpr const char* kQuestions[] = {"attributes", "address range", "memory info"};
+constexpr const char* kQuestions[] = {"attributes", "address range", "memory info",
+                                      "(and trim) pools"};
 
 template <class Names, class Enum>
 const char* name(const Names& names, Enum value) {
@@ -61,7 +64,9 @@ struct Teller {
   std::string operator()(const HostFunction& one) const {
     return "host function writes " + tell(one.target);
   }
-  std::string operator()(const WriteValue& one) const { return "write value " + tell(one.target); }
+  std::string operator()(const WriteValue& one) const {
+    return (one.waits ? "write and wait for value " : "write value ") + tell(one.target);
+  }
   std::string operator()(const StoreAddresses& one) const {
     return fmt::format("store addresses of{} into {}", tell(one.targets),
                        one.global ? "the global" : tell(one.table));
