@@ -202,6 +202,21 @@ Scan measure_scan(int tensors, uint64_t mib, int cycles) {
   return scan;
 }
 
+// What is left of a budget when each tensor that is served takes whole granules of 2 MiB.
+double share_after_rounding(const bench::Model& model) {
+  constexpr uint64_t kGranule = 2 * kMiB;
+  uint64_t asked = 0, taken = 0;
+  const auto count = [&](uint64_t bytes, uint64_t times) {
+    asked += times * bytes;
+    taken += times * (bytes < kGranule ? bytes : (bytes + kGranule - 1) / kGranule * kGranule);
+  };
+  for (const bench::Layer& layer : model) {
+    for (const uint64_t weight : layer.weights) count(weight, bench::kCopiesOfWeights);
+    for (const uint64_t activation : layer.activations) count(activation, 1);
+  }
+  return static_cast<double>(asked) / static_cast<double>(taken);
+}
+
 double measure_model(const std::string& name, int steps) {
   Job job;
   job.footprint = bench::footprint(bench::model(name));
@@ -216,10 +231,11 @@ double measure_model(const std::string& name, int steps) {
   std::printf(
       "%s: %.0f MiB of tensors, budget %.0f MiB, %d steps, %.3f ms of virtual time:\n"
       "  live bytes on the device at the peak %.1f MiB and %.1f MiB in small ones: %.4f\n"
+      "  (were nothing lost but the rounding of each tensor to 2 MiB: %.4f)\n"
       "  %llu evictions, %llu fetches, %llu chunks created, %llu released\n",
       name.c_str(), static_cast<double>(job.footprint) / kMiB, limit / kMiB, steps,
       ran.report.at("clock").at("virtual_ns").get<double>() / 1e6, live / kMiB,
-      static_cast<double>(ran.small) / kMiB, usable,
+      static_cast<double>(ran.small) / kMiB, usable, share_after_rounding(bench::model(name)),
       counts.at("evictions").get<unsigned long long>(),
       counts.at("fetches").get<unsigned long long>(),
       counts.at("chunk_creates").get<unsigned long long>(),
