@@ -1,10 +1,13 @@
 # Test programs as a user would build them: they know nothing of us.
 
-# cuda_runtime_program(name source... [OPTIONS nvcc-option...]): `nvcc -cudart shared`, PTX inside, so
+# cuda_runtime_program(name source... [HOST -O0] [OPTIONS nvcc-option...]): `nvcc -cudart shared`, PTX inside, so
 # that the same binary runs on the simulator (libcuda.so.1 and libcudart.so.13 of build/sim on
-# LD_LIBRARY_PATH) and on a GPU.
+# LD_LIBRARY_PATH) and on a GPU. HOST: how the host code is optimised, -O2 unless said otherwise.
 function(cuda_runtime_program name)
-  cmake_parse_arguments(program "" "" "OPTIONS" ${ARGN})
+  cmake_parse_arguments(program "" "HOST" "OPTIONS" ${ARGN})
+  if(NOT program_HOST)
+    set(program_HOST -O2)
+  endif()
   set(out ${CMAKE_BINARY_DIR}/programs/${name})
   set(sources)
   foreach(source ${program_UNPARSED_ARGUMENTS})
@@ -13,7 +16,7 @@ function(cuda_runtime_program name)
   endforeach()
   string(JOIN "," host_flags -Wall -Wextra ${SPILLWAY_SANITIZE_FLAGS})
   add_custom_command(OUTPUT ${out}
-    COMMAND ${CUDA_HOME}/bin/nvcc -std=c++17 -O2 -cudart shared -gencode
+    COMMAND ${CUDA_HOME}/bin/nvcc -std=c++17 ${program_HOST} -cudart shared -gencode
             arch=compute_75,code=compute_75 -Xcompiler "${host_flags}" ${program_OPTIONS}
             -MD -MF ${out}.d -MT programs/${name} -o ${out} ${sources}
     DEPENDS ${sources} DEPFILE ${out}.d COMMENT "nvcc ${name}" VERBATIM)

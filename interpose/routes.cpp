@@ -26,6 +26,34 @@ void* const kBodies[] = {
 #undef REFUSE
 };
 
+// The names by Row, as one text and where in it each begins: an array of pointers would be
+// thousands of words for the dynamic linker to relocate whenever any program starts.
+constexpr char kNames[] =
+#define HOOK(symbol, why) #symbol "\0"
+#define PASS(symbol, why) #symbol "\0"
+#define PIN(symbol, why) #symbol "\0"
+#define REFUSE(symbol, answer, why) #symbol "\0"
+#include "interpose/hooks.def"
+#undef HOOK
+#undef PASS
+#undef PIN
+#undef REFUSE
+    ;
+static_assert(sizeof kNames <= UINT16_MAX);
+
+constexpr auto kNameBegins = [] {
+  std::array<uint16_t, kHooks.size() + 1> begins{};
+  for (size_t row = 0; row < kHooks.size(); ++row) {
+    begins[row + 1] = static_cast<uint16_t>(begins[row] + kHooks[row].symbol.size() + 1);
+  }
+  return begins;
+}();
+
+// Zero-terminated.
+constexpr std::string_view name_of(size_t row) noexcept {
+  return {kNames + kNameBegins[row], kNameBegins[row + 1] - kNameBegins[row] - 1u};
+}
+
 size_t slot_of(const void* address, size_t slots) noexcept {
   return (reinterpret_cast<uintptr_t>(address) * 0x9e3779b97f4a7c15U >> 32) % slots;
 }
@@ -83,7 +111,7 @@ bool first_time(std::string_view name) noexcept {
 
 Routes::Routes(void* libcuda) noexcept {
   for (size_t row = 0; row < kHooks.size(); ++row) {
-    real[row] = real_dlsym(libcuda, kHooks[row].symbol.data());
+    real[row] = real_dlsym(libcuda, name_of(row).data());
     if (real[row] == nullptr) continue;
     size_t slot = slot_of(real[row], kSlots);
     while (slots_[slot] != 0) slot = (slot + 1) % kSlots;
@@ -101,8 +129,8 @@ void* Routes::body_for(const void* found, std::string_view name,
   for (size_t slot = slot_of(found, kSlots); slots_[slot] != 0; slot = (slot + 1) % kSlots) {
     const size_t row = slots_[slot] - 1u;
     if (real[row] != found) continue;
-    const Spelling spelling = spell(kHooks[row].symbol);
-    const int fit = kHooks[row].symbol == name    ? 3
+    const Spelling spelling = spell(name_of(row));
+    const int fit = name_of(row) == name          ? 3
                     : spelling.base != name       ? 0
                     : spelling.flavour == flavour ? 2
                                                   : 1;
@@ -123,7 +151,7 @@ void* Routes::body_for(const void* found, std::string_view name,
 
 bool Routes::has(std::string_view symbol) const noexcept {
   for (size_t row = 0; row < kHooks.size(); ++row) {
-    if (kHooks[row].symbol == symbol) return real[row] != nullptr && kBodies[row] != nullptr;
+    if (name_of(row) == symbol) return real[row] != nullptr && kBodies[row] != nullptr;
   }
   return false;
 }

@@ -2,6 +2,8 @@
 // Characters of a PTX text to words.
 #include "tests/sim/ptx/lexer.h"
 
+#include <fmt/format.h>
+
 #include <bit>
 #include <cctype>
 #include <charconv>
@@ -55,8 +57,8 @@ bool Lexer::take(char c) {
 void Lexer::expect(char c) {
   char found = peek();
   if (found != c)
-    fail(std::string("expected '") + c + "', found " +
-         (found ? std::string("'") + found + "'" : std::string("the end")));
+    fail(found ? fmt::format("expected '{}', found '{}'", c, found)
+               : fmt::format("expected '{}', found the end", c));
   ++at_;
 }
 

@@ -3,12 +3,12 @@ if(NOT TARGET simcudart)
   return()
 endif()
 set(gtest_link -I${CMAKE_SOURCE_DIR}/tests/sim/tests -lgtest -lgtest_main)
-cuda_runtime_program(cudart_launch cudart_launch.cu cudart_launch_more.cu OPTIONS ${gtest_link})
-cuda_runtime_program(cudart_memory cudart_memory.cu OPTIONS ${gtest_link})
-cuda_runtime_program(cudart_streams cudart_streams.cu OPTIONS ${gtest_link})
-cuda_runtime_program(cudart_graphs cudart_graphs.cu OPTIONS ${gtest_link})
-cuda_runtime_program(cudart_errors cudart_errors.cu OPTIONS ${gtest_link})
-cuda_runtime_program(cudart_per_thread cudart_per_thread.cu OPTIONS ${gtest_link}
+cuda_runtime_program(cudart_launch cudart_launch.cu cudart_launch_more.cu HOST -O0 OPTIONS ${gtest_link})
+cuda_runtime_program(cudart_memory cudart_memory.cu HOST -O0 OPTIONS ${gtest_link})
+cuda_runtime_program(cudart_streams cudart_streams.cu HOST -O0 OPTIONS ${gtest_link})
+cuda_runtime_program(cudart_graphs cudart_graphs.cu HOST -O0 OPTIONS ${gtest_link})
+cuda_runtime_program(cudart_errors cudart_errors.cu HOST -O0 OPTIONS ${gtest_link})
+cuda_runtime_program(cudart_per_thread cudart_per_thread.cu HOST -O0 OPTIONS ${gtest_link}
                      --default-stream per-thread)
 
 foreach(name launch memory streams graphs errors per_thread)
