@@ -81,6 +81,8 @@ bool Hidden::empty(const Held&, CUdeviceptr begin, uint64_t bytes) const {
 
 void Hidden::put_object(const Held& held, Kind kind, uint64_t object, Range& range,
                         PinReason reason) {
+  // Saying it twice changes nothing; a handle retained twice is released twice.
+  if (kind == Kind::Synchronous && objects_.count({kind, object})) return;
   holds_.add(held, range, reason);
   objects_.insert({{kind, object}, {&range, range.buffer_id, reason}});
 }

@@ -28,6 +28,15 @@ INSTANTIATE_TEST_SUITE_P(with, Hidden,
                                          "a_list_made_on_the_host", "a_table_that_a_graph_uploads"),
                          [](const auto& info) { return std::string(info.param); });
 
+TEST(memory_that_somebody_else_may_use, moves_again_when_nobody_does) {
+  small_device().tells_the_same("stillness", "handles_that_are_given_back", pushed_out);
+  small_device().copy_only().tells_the_same("stillness", "handles_that_are_given_back", moved);
+}
+
+TEST(memory_that_somebody_else_may_use, stays_until_then) {
+  small_device().copy_only().tells_the_same("stillness", "a_handle_that_is_kept", moved);
+}
+
 // Nobody sees these: slow, not wrong, where what left stays mapped.
 TEST(a_table_made_on_the_device, leads_to_its_bytes_in_place) {
   small_device().tells_the_same("hidden", "a_table_made_on_the_device", pushed_out);
