@@ -12,7 +12,7 @@ TARGETS   ?=all# what a sanitizer build builds, as in TARGETS="engine_tests"
 # Everything a build needs beside the CUDA toolkit; `make deps` installs what is missing.
 PACKAGES = g++ cmake ninja-build pkg-config clang-format python3 binutils git \
            libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev libzstd-dev \
-           libgtest-dev libgmock-dev libbenchmark-dev
+           libgtest-dev libgmock-dev
 
 export CUDA_HOME
 
