@@ -221,7 +221,10 @@ CUresult Manager::rewrite_by_graph(CUgraphExec exec, Submission submit) noexcept
 
 CUresult Manager::pin(CUdeviceptr address, PinReason reason) noexcept {
   std::vector<Range*> ranges;
-  const CUresult result = acquire_fixed(engine_, address, ranges);
+  CUresult result = acquire_fixed(engine_, address, ranges);
+  // A stream reads what it waits for wherever it is.
+  if (result == CUDA_ERROR_OUT_OF_MEMORY && reason == PinReason::Waited)
+    result = acquire(engine_, ranges, Need::Stable, Cause::Pin);
   if (ranges.empty() || result != CUDA_SUCCESS) return result;
   {
     Held held(engine_.ledger);
