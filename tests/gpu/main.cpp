@@ -99,7 +99,9 @@ int run(const Probe& probe, bool small) {
     Gpu gpu(small);
     return end(Status::Ok, probe.run(gpu, report));
   } catch (const CudaError& error) {
-    bool unsupported = error.result == CUDA_ERROR_NOT_SUPPORTED;
+    // An instruction that a device lacks is an answer as well.
+    bool unsupported =
+        error.result == CUDA_ERROR_NOT_SUPPORTED || error.result == CUDA_ERROR_ILLEGAL_INSTRUCTION;
     return end(unsupported ? Status::Unsupported : Status::Failed,
                {unsupported ? std::string("not supported here: ") + error.call : error.what(), ""});
   } catch (const std::exception& error) {
