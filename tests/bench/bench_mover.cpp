@@ -28,7 +28,6 @@ constexpr uint64_t kMiB = 1 << 20;
 
 struct Ran {
   json report, summary;
-  uint64_t small = 0;  // bytes that the driver serves
   std::string out;
 };
 
@@ -109,16 +108,11 @@ Ran run(const Job& job, int seed) {
   Ran ran;
   ran.report = json::parse(report.text(), nullptr, false);
   ran.summary = json::parse(summary.text(), nullptr, false);
-  unsigned long long small = 0;
-  const size_t at = finished.out.find("small ");
-  if (!finished.ok() || at == std::string::npos ||
-      std::sscanf(finished.out.c_str() + at, "small %llu", &small) != 1 ||
-      !ran.report.is_object() || !ran.summary.is_object()) {
+  if (!finished.ok() || !ran.report.is_object() || !ran.summary.is_object()) {
     throw std::runtime_error(finished.how() + ": " + finished.err + "\n  " +
                              support::shell_line(command));
   }
   if (!finished.err.empty()) std::fprintf(stderr, "%s", finished.err.c_str());
-  ran.small = small;
   return ran;
 }
 
@@ -227,16 +221,16 @@ double measure_model(const std::string& name, int steps) {
   const json& counts = ran.summary;
   const double limit = counts.at("device_limit").get<double>();
   const double live = counts.at("peak_device_live_bytes").get<double>();
-  const double usable = (live + ran.small) / limit;
+  const double usable = live / limit;
   std::printf(
       "%s: %.0f MiB of tensors, budget %.0f MiB, %d steps, %.3f ms of virtual time:\n"
-      "  live bytes on the device at the peak %.1f MiB and %.1f MiB in small ones: %.4f\n"
+      "  live bytes on the device at the peak, those that the driver serves with them, %.1f MiB: "
+      "%.4f\n"
       "  (were nothing lost but the rounding of each tensor to 2 MiB: %.4f)\n"
       "  %llu evictions, %llu fetches, %llu chunks created, %llu released\n",
       name.c_str(), static_cast<double>(job.footprint) / kMiB, limit / kMiB, steps,
-      ran.report.at("clock").at("virtual_ns").get<double>() / 1e6, live / kMiB,
-      static_cast<double>(ran.small) / kMiB, usable, share_after_rounding(bench::model(name)),
-      counts.at("evictions").get<unsigned long long>(),
+      ran.report.at("clock").at("virtual_ns").get<double>() / 1e6, live / kMiB, usable,
+      share_after_rounding(bench::model(name)), counts.at("evictions").get<unsigned long long>(),
       counts.at("fetches").get<unsigned long long>(),
       counts.at("chunk_creates").get<unsigned long long>(),
       counts.at("chunk_releases").get<unsigned long long>());

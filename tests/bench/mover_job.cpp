@@ -37,22 +37,14 @@ double seconds_since(Steady::time_point begin) {
 }
 
 constexpr uint32_t kStride = 16384;  // words between those that are changed
-constexpr uint64_t kSmall = 2 << 20;
 
 CUfunction touch_kernel = nullptr;
-uint64_t small_now = 0, small_peak = 0;
 
 struct Tensor {
   CUdeviceptr address = 0;
   uint64_t bytes = 0;
   uint32_t value = 0;  // what the words at each stride hold
 };
-
-void count_small(const Tensor& tensor, int sign) {
-  if (tensor.bytes >= kSmall) return;
-  small_now += sign * tensor.bytes;
-  small_peak = std::max(small_peak, small_now);
-}
 
 Tensor allocate(uint64_t bytes, CUstream stream) {
   static uint32_t number = 0;
@@ -62,13 +54,11 @@ Tensor allocate(uint64_t bytes, CUstream stream) {
   else
     MUST(cuMemAlloc(&tensor.address, bytes));
   MUST(cuMemsetD32Async(tensor.address, tensor.value, bytes / 4, stream));
-  count_small(tensor, 1);
   return tensor;
 }
 
 void release(const Tensor& tensor, CUstream stream) {
   MUST(cuMemFreeAsync(tensor.address, stream));
-  count_small(tensor, -1);
 }
 
 void touch(Tensor& tensor, CUstream stream) {
@@ -207,6 +197,5 @@ int main(int argc, char** argv) {
     measure_link(std::strtoull(argv[2], nullptr, 10) << 20);
   else
     train(bench::model(what), std::atoi(argv[2]), stream);
-  std::printf("small %llu\n", static_cast<unsigned long long>(small_peak));
   return 0;
 }
