@@ -22,25 +22,30 @@ namespace {
 template <class Call>
 CUresult pass(Engine& engine, CUdeviceptr* out, uint64_t bytes, Call&& call) {
   Device* device = engine.device();
+  // Counted before it is there: ours makes way first, and the limit holds at every moment. What
+  // could never be had moves nothing.
+  const uint64_t counted = device && out && bytes < device->total ? bytes : 0;
+  if (counted) {
+    device->external += counted;
+    if (device->chunks.held() > device->budget()) {
+      Held held(engine.ledger);
+      as_mover(engine, *device, held,
+               [&](Held& mine) { Room(engine, *device, mine, {}).shrink(true); });
+    }
+  }
   CUresult result = call();
   while (result == CUDA_ERROR_OUT_OF_MEMORY && device && bytes < device->total &&
          relieve(engine, *device, round_up(bytes, kGranule)))
     result = call();
-  if (result != CUDA_SUCCESS) return result;
+  if (result != CUDA_SUCCESS) {
+    if (counted) device->external -= counted;
+    return result;
+  }
   engine.counters.allocations++;
-  if (!device || !out) return result;
-  CUcontext context = nullptr;
-  engine.driver.cuCtxGetCurrent(&context);
-  device->external += bytes;
-  {
-    std::lock_guard held(engine.accounts);
-    engine.externals[*out] = {bytes, device->ordinal, context};
-  }
-  if (device->chunks.held() > device->budget()) {  // the limit is for both together
-    Held held(engine.ledger);
-    as_mover(engine, *device, held,
-             [&](Held& mine) { Room(engine, *device, mine, {}).shrink(true); });
-  }
+  if (!counted) return result;
+  const CUcontext context = engine.context();
+  std::lock_guard held(engine.accounts);
+  engine.externals[*out] = {bytes, device->ordinal, context};
   return result;
 }
 
@@ -66,19 +71,25 @@ void account_free(Engine& engine, CUdeviceptr address) {
 }
 
 // A freed range of the same size whose bytes nobody can still be using.
-Range* reuse(Engine& engine, const Held& held, Device& device, uint64_t bytes,
+Range* reuse(Engine& engine, const Held& held, Device& device, CUcontext context, uint64_t bytes,
              StreamState* stream) {
-  const auto found = engine.cached.find(round_up(bytes, kGranule));
-  if (found == engine.cached.end()) return nullptr;
-  auto& list = found->second;
-  // Newest first: it is the likeliest to be on the device, and in the same stream.
-  for (auto each = list.rbegin(); each != list.rend(); ++each) {
-    Range* range = *each;
-    if (range->device != device.ordinal || range->pins || !settled(*range)) continue;
-    const bool same_stream = stream && range->freed_on == stream->id;
-    if (!same_stream && !engine.completion.idle(*range)) continue;
-    uncache(engine, held, *range);
-    return range;
+  const uint64_t most = round_up(bytes, kGranule);
+  for (auto size = engine.cached.lower_bound(bytes);
+       size != engine.cached.end() && size->first <= most; ++size) {
+    // Newest first: it is the likeliest to be on the device, and in the same stream.
+    auto& list = size->second;
+    for (auto each = list.rbegin(); each != list.rend(); ++each) {
+      Range* range = *each;
+      if (range->device != device.ordinal || range->pins) continue;
+      if (range->joined.load() && range->context != context) continue;
+      if (!std::ranges::all_of(parts_of(*range),
+                               [](Range* part) { return !part || settled(*part); }))
+        continue;
+      const bool same_stream = stream && range->freed_on == stream->id;
+      if (!same_stream && !engine.completion.idle(*range)) continue;
+      uncache(engine, held, *range);
+      return range;
+    }
   }
   return nullptr;
 }
@@ -120,9 +131,9 @@ CUresult serve(Engine& engine, Device& device, CUdeviceptr* out, uint64_t bytes,
     say_exhausted(engine, device, "an allocation", bytes);
     return CUDA_ERROR_OUT_OF_MEMORY;  // it could never be backed, wherever everything else went
   }
-  Range* range = reuse(engine, held, device, bytes, ordered);
+  Range* range = reuse(engine, held, device, context, bytes, ordered);
   const bool reused = range != nullptr;
-  if (!reused) range = new_range(engine, held, device, bytes);
+  if (!reused) range = new_range(engine, held, device, context, bytes);
   if (!range) {
     engine.counters.refused++;
     log(LogLevel::Warn, "out of address space: {} MiB do not fit in what is left of SPILLWAY_ARENA",

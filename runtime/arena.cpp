@@ -46,6 +46,29 @@ CUdeviceptr Arena::take(uint64_t extent) noexcept {
   return 0;
 }
 
+CUdeviceptr Arena::take_high(uint64_t extent) noexcept {
+  for (auto hole = free_.rbegin(); hole != free_.rend(); ++hole) {
+    if (hole->second < extent) continue;
+    hole->second -= extent;
+    const CUdeviceptr address = hole->first + hole->second;
+    if (!hole->second) free_.erase(hole->first);
+    return address;
+  }
+  return 0;
+}
+
+bool Arena::take_at(CUdeviceptr address, uint64_t extent) noexcept {
+  auto hole = free_.upper_bound(address);
+  if (hole == free_.begin()) return false;
+  const auto [start, length] = *--hole;
+  if (address + extent > start + length) return false;
+  free_.erase(hole);
+  if (start < address) free_[start] = address - start;
+  if (address + extent < start + length)
+    free_[address + extent] = start + length - address - extent;
+  return true;
+}
+
 void Arena::give(CUdeviceptr address, uint64_t extent) noexcept {
   auto after = free_.lower_bound(address);
   if (after != free_.end() && address + extent == after->first) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one reservation in which every range lies. Hands out granules, first fit in address order,
+// The one reservation in which every range lies. Hands out granules, first fit from either end,
 // and answers "whose is this address?" with a subtraction and one load, without a lock.
 #pragma once
 
@@ -34,6 +34,8 @@ class Arena {
 
   // With the ledger held. 0 when the address space is used up.
   CUdeviceptr take(uint64_t extent) noexcept;
+  CUdeviceptr take_high(uint64_t extent) noexcept;              // the same from the other end
+  bool take_at(CUdeviceptr address, uint64_t extent) noexcept;  // false: not all of it is free
   void give(CUdeviceptr address, uint64_t extent) noexcept;
   void own(CUdeviceptr address, uint64_t extent, Range* range) noexcept;
 

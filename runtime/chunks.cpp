@@ -27,9 +27,9 @@ bool ChunkPool::create(uint64_t bytes, Chunk* out) noexcept {
     if (result == CUDA_ERROR_OUT_OF_MEMORY) {
       if (!said_full_)
         log(LogLevel::Info, "the device has no more memory at {} MiB of ours; others use the rest",
-            held_ >> 20);
+            held() >> 20);
       said_full_ = true;
-      full_at_ = held_;
+      full_at_ = held();
     } else {
       log(LogLevel::Warn, "cuMemCreate of {} MiB failed: {}", bytes >> 20,
           error_name(driver_, result));
@@ -76,7 +76,7 @@ bool ChunkPool::take(uint64_t bytes, uint64_t budget, std::vector<Chunk>* out) n
     }
     const uint64_t size = power_below(std::min(missing, largest_));
     Chunk chunk;
-    if (held_ + size > std::min(budget, full_at_) || !create(size, &chunk)) {
+    if (held() + size > std::min(budget, full_at_) || !create(size, &chunk)) {
       if (split(size)) continue;
       give(taken);
       return false;
@@ -97,7 +97,7 @@ void ChunkPool::give(std::vector<Chunk>& chunks) noexcept {
 }
 
 void ChunkPool::trim(uint64_t budget) noexcept {
-  while (held_ > budget) {
+  while (held() > budget) {
     const auto smallest = idle_.take_above(0);
     if (!smallest) return;
     release(*smallest);

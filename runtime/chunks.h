@@ -9,6 +9,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <vector>
 
 #include "runtime/driver.h"
@@ -32,14 +33,16 @@ class ChunkPool {
   // full at what is held now.
   uint64_t room(uint64_t budget) const {
     const uint64_t most = std::min(budget, full_at_);
-    return idle() + (most > held_ ? most - held_ : 0);
+    return idle() + (most > held() ? most - held() : 0);
   }
   // The device may have memory again: others may have given some back.
   void ask_again() { full_at_ = ~uint64_t{0}; }
 
   uint64_t creates() const { return creates_; }
   uint64_t releases() const { return releases_; }
-  uint64_t held() const { return held_; }  // bytes of all chunks, idle or not
+  uint64_t held() const {
+    return held_.load(std::memory_order_relaxed);
+  }  // bytes of all chunks, idle or not
   uint64_t idle() const { return idle_.bytes(); }
 
  private:

@@ -85,9 +85,10 @@ struct Device {
   // Ledger:
   bool moving = false;         // the token
   bool pressed = false;        // something had to leave: spare room is kept from now on
-  uint64_t live_bytes = 0;     // extents of live ranges
+  uint64_t live_bytes = 0;     // spans of live ranges
   uint64_t present_bytes = 0;  // of what was asked for in live ranges: on the device
   uint64_t peak_present_bytes = 0;
+  std::vector<Range*> offers;  // seams with a free side
   std::deque<Move> outs, ins;  // added to and taken from with the token too
   std::deque<Request*> requests;
   std::condition_variable wake;  // of the mover thread
@@ -152,9 +153,9 @@ class Engine {
   // Guarded by the ledger:
   std::vector<Range*> ranges;                      // every object ever made; Life tells
   std::vector<Range*> dead;                        // objects to reuse
-  std::map<uint64_t, std::vector<Range*>> cached;  // by extent, oldest first
+  std::map<uint64_t, std::vector<Range*>> cached;  // by span, oldest first
   std::unordered_map<CUgraphExec, GraphUse> graphs;
-  uint64_t live_bytes = 0, peak_live_bytes = 0;  // extents of live ranges, on all devices
+  uint64_t live_bytes = 0, peak_live_bytes = 0;  // spans of live ranges, on all devices
   uint64_t frees = 0;                            // numbers cached ranges
   Holds holds;
   Hidden hidden{holds};

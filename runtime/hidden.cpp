@@ -16,6 +16,7 @@ constexpr uint32_t bit(PinReason reason) {
 }  // namespace
 
 void Holds::add(const Held&, Range& range, PinReason reason, uint64_t count) {
+  if (range.life == Life::Seam) return;  // as still as the ranges that share it
   Counts& counts = counts_[&range];
   if (counts.life != range.buffer_id) counts = {.life = range.buffer_id, .by_reason = {}};
   counts.by_reason[static_cast<size_t>(reason)] += count;
@@ -81,6 +82,7 @@ bool Hidden::empty(const Held&, CUdeviceptr begin, uint64_t bytes) const {
 
 void Hidden::put_object(const Held& held, Kind kind, uint64_t object, Range& range,
                         PinReason reason) {
+  if (range.life == Life::Seam) return;
   // Saying it twice changes nothing; a handle retained twice is released twice.
   if (kind == Kind::Synchronous && objects_.count({kind, object})) return;
   holds_.add(held, range, reason);
@@ -115,7 +117,7 @@ void Hidden::unloaded(Engine& engine, const Held& held, const void* module) {
 
 void forget_hidden(Engine& engine, const Held& held, Range& range) noexcept {
   engine.holds.died(held, range);
-  if (engine.hidden.any()) engine.hidden.wipe(engine, held, range.base, range.extent);
+  if (engine.hidden.any()) engine.hidden.wipe(engine, held, range.base, range.span);
 }
 
 }  // namespace spillway

@@ -79,6 +79,18 @@ void Manager::capture_begins(StreamRef ref) noexcept {
     engine_.completion.leave_marker(*stream);
 }
 
+bool Manager::use_joined(Range& at, CUdeviceptr address, StreamState& stream, Use use,
+                         bool shared) noexcept {
+  Range* range = owner_of(&at, address);
+  if (!range) return true;
+  for (Range* part : parts_of(*range)) {
+    if (!part) continue;
+    if (!part->settled.load(std::memory_order_seq_cst)) return false;
+    Completion::mark_again(*part, stream, use, shared);
+  }
+  return true;
+}
+
 CUresult Manager::launch_slowly(CUfunction function, void** params, void** extra, StreamRef ref,
                                 Submission submit) noexcept {
   std::vector<CUdeviceptr> named;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "runtime/log.h"
+#include "runtime/seams.h"
 
 namespace spillway {
 
@@ -11,13 +12,30 @@ namespace {
 
 void count_present(Device& device, uint64_t change) {
   device.present_bytes += change;
-  device.peak_present_bytes = std::max(device.peak_present_bytes, device.present_bytes);
+  // With what the driver serves, which has its place too.
+  device.peak_present_bytes =
+      std::max(device.peak_present_bytes, device.present_bytes + device.external.load());
 }
 
-uint64_t present(const Range& range) {
+// Of a piece, what live ranges asked for.
+uint64_t asked(const Piece& piece) {
+  const Range& range = *piece.range;
+  const Range* const owners[] = {&range, range.first.load(), range.second.load()};
   uint64_t sum = 0;
-  for (const Piece& piece : range.pieces)
-    if (facts(piece.residency).on_chunks) sum += range.asked(piece);
+  for (const Range* owner : owners)
+    if (owner && owner->life == Life::Live)
+      sum += owner->asked(range.body + piece.offset, piece.bytes);
+  return sum;
+}
+
+// What a live range asked for, and has on the device.
+uint64_t present(Range& range) {
+  uint64_t sum = 0;
+  for (const Range* part : parts_of(range))
+    if (part)
+      for (const Piece& piece : part->pieces)
+        if (facts(piece.residency).on_chunks)
+          sum += range.asked(part->body + piece.offset, piece.bytes);
   return sum;
 }
 
@@ -34,10 +52,8 @@ bool advance(Engine& engine, const Held&, Piece& piece, Step step, Cause cause) 
   piece.residency = *to;
   Range& range = *piece.range;
   range.settled.store(settled(range), std::memory_order_seq_cst);
-  if (before != after && range.life == Life::Live) {
-    Device& device = *engine.device(range.device);
-    count_present(device, after ? range.asked(piece) : -range.asked(piece));
-  }
+  const uint64_t bytes = before != after ? asked(piece) : 0;
+  if (bytes) count_present(*engine.device(range.device), after ? bytes : -bytes);
   if (step == Step::EndEvict) {
     engine.counters.evictions++;
     engine.counters.moved_out_bytes += piece.bytes;
@@ -52,65 +68,49 @@ bool advance(Engine& engine, const Held&, Piece& piece, Step step, Cause cause) 
   return true;
 }
 
+Range* owner_of(Range* at, CUdeviceptr address) noexcept {
+  if (!at || !at->joined.load(std::memory_order_relaxed)) return at;
+  // A range with seams is found by its own granules; a seam has two sides.
+  Range* first = at->first.load(std::memory_order_relaxed);
+  Range* second = at->second.load(std::memory_order_relaxed);
+  if (!first && !second) return at;
+  return second && address >= second->base ? second : first;
+}
+
 Range* find_live(Engine& engine, const Held&, CUdeviceptr address) noexcept {
-  Range* range = engine.arena.at(address);
-  return range && range->life == Life::Live && address - range->base < range->extent ? range
-                                                                                     : nullptr;
+  Range* range = owner_of(engine.arena.at(address), address);
+  return range && range->life == Life::Live && address - range->base < range->span ? range
+                                                                                   : nullptr;
 }
 
-Range* new_range(Engine& engine, const Held&, Device& device, uint64_t bytes) noexcept {
-  const uint64_t extent = round_up(bytes, kGranule);
-  const CUdeviceptr base = engine.arena.take(extent);
-  if (!base) return nullptr;
-  Range* range;
-  if (engine.dead.empty()) {
-    range = new Range;
-    engine.ranges.push_back(range);
-  } else {
-    range = engine.dead.back();
-    engine.dead.pop_back();
-  }
-  range->settled.store(false);
-  range->base = base;
-  range->bytes = bytes;
-  range->extent = extent;
-  range->device = device.ordinal;
-  range->still = range->graphs = range->graph_stills = 0;
-  range->pieces.clear();
-  for (uint64_t at = 0; at < extent; at += device.piece_bytes) {
-    Piece piece;
-    piece.range = range;
-    piece.id = ++engine.piece_ids;
-    piece.offset = at;
-    piece.bytes = std::min(device.piece_bytes, extent - at);
-    range->pieces.push_back(std::move(piece));
-  }
-  engine.arena.own(base, extent, range);
-  return range;
+std::array<Range*, 3> parts_of(Range& range) noexcept {
+  return {&range, range.head.load(std::memory_order_relaxed),
+          range.tail.load(std::memory_order_relaxed)};
 }
 
-void retire(Engine& engine, const Held&, Range& range) noexcept {
-  engine.arena.own(range.base, range.extent, nullptr);
-  engine.arena.give(range.base, range.extent);
-  range.life = Life::Dead;
-  for (auto& use : range.uses) use.store(0);
-  range.many.store(0);
-  engine.dead.push_back(&range);
+std::vector<Range*> own_seams(Range& range) noexcept {
+  std::vector<Range*> own;
+  for (Range* seam : {range.head.load(), range.tail.load()})
+    if (seam && !(seam->first.load() && seam->second.load())) own.push_back(seam);
+  return own;
 }
 
 void come_alive(Engine& engine, const Held&, Device& device, Range& range) noexcept {
   range.life = Life::Live;
-  device.live_bytes += range.extent;
-  engine.live_bytes += range.extent;
+  device.live_bytes += range.span;
+  engine.live_bytes += range.span;
   engine.peak_live_bytes = std::max(engine.peak_live_bytes, engine.live_bytes);
   count_present(device, present(range));
+  range.settled.store(settled(range));  // one that lies in two seams has no piece of its own
+  // From now on its seam, which is backed, may be shared.
+  if (Range* seam = range.tail.load(); seam && !seam->second.load()) offer_seam(device, *seam);
 }
 
 void end_life(Engine& engine, const Held& held, Device& device, Range& range, Life to) noexcept {
   if (range.life == Life::Live) {
     forget_hidden(engine, held, range);
-    device.live_bytes -= range.extent;
-    engine.live_bytes -= range.extent;
+    device.live_bytes -= range.span;
+    engine.live_bytes -= range.span;
     count_present(device, -present(range));
   }
   range.life = to;
@@ -128,16 +128,16 @@ void rescue(Engine& engine, const Held& held, Range& range, Cause cause) noexcep
 void cache(Engine& engine, const Held&, Range& range) noexcept {
   range.life = Life::Cached;
   range.freed_order = ++engine.frees;
-  engine.cached[range.extent].push_back(&range);
+  engine.cached[range.span].push_back(&range);
 }
 
 void uncache(Engine& engine, const Held&, Range& range) noexcept {
   // The list of a size stays when it is empty: the next free of that size need not make it again.
-  std::erase(engine.cached.find(range.extent)->second, &range);
+  std::erase(engine.cached.find(range.span)->second, &range);
 }
 
 bool has_bytes(const Range& range) noexcept {
-  return range.life == Life::Live || range.life == Life::Zombie;
+  return range.life == Life::Live || range.life == Life::Zombie || range.life == Life::Seam;
 }
 
 bool usable(const Range& range) noexcept {

@@ -24,6 +24,9 @@ namespace spillway {
 struct Config;
 
 class Engine;
+struct Range;
+struct StreamState;
+struct Use;
 class Submission;
 
 class Manager {
@@ -146,6 +149,9 @@ class Manager {
   explicit Manager(Engine& engine) : engine_(engine) {}
   CUresult launch_slowly(CUfunction function, void** params, void** extra, StreamRef stream,
                          Submission submit) noexcept;
+  // A use by a launch of a range with seams, from inside a gate. False: not all of it is settled.
+  static bool use_joined(Range& at, CUdeviceptr address, StreamState& stream, Use use,
+                         bool shared) noexcept;
   CUresult launch_anything(StreamRef stream, Submission submit) noexcept;
   CUresult touch_slowly(std::span<const Access> accesses, StreamRef stream,
                         Submission submit) noexcept;

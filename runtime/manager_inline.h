@@ -37,6 +37,8 @@ CUresult Manager::launch(CUfunction function, void** params, void** extra, Strea
     const auto use = [&](uint64_t address) {
       Range* range = arena.at(address);
       if (!range) return true;
+      if (range->joined.load(std::memory_order_relaxed)) [[unlikely]]
+        return use_joined(*range, address, *stream, {stream->id, number}, shared);
       if (!range->settled.load(std::memory_order_seq_cst)) return false;
       Completion::mark_again(*range, *stream, {stream->id, number}, shared);
       return true;

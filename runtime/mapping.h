@@ -10,7 +10,7 @@
 namespace spillway {
 
 inline CUdeviceptr address_of(const Piece& piece) {
-  return piece.range->base + piece.offset;
+  return piece.range->body + piece.offset;
 }
 
 // All of it, or nothing. `access`: who may use it, at least the device it is for.

@@ -169,9 +169,7 @@ void Mover::settle_those(const Match& match) noexcept {
 }
 
 void Mover::settle_range(const Range& range) noexcept {
-  settle_those([&](const Move& move) {
-    return move.address >= range.base && move.address < range.base + range.extent;
-  });
+  settle_those([&](const Move& move) { return move.address - range.body < range.extent; });
 }
 
 void Mover::settle_context(CUcontext context) noexcept {

@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // A range and its pieces. Range objects are never deleted, only reused: a launch may look at one
-// through a stale pointer at any time (see use.h).
+// through a stale pointer at any time.
+//
+// Whole granules of a range are its own pieces. Where rounding up to a granule would lose much, the
+// last granule is a seam: a range object by itself, with one piece, in which the range ends and the
+// next one begins. It moves by itself; whoever needs a range needs its seams. A range may lie in
+// two seams and have no piece of its own.
+//
+//   granules  |---------|---------|---------|---------|---------|---------|
+//   ranges    [first: own pieces  ][ seam ][ second: own pieces ][ seam ]
+//   bytes     [------------------------][---------------------------]
 #pragma once
 
 #include <cuda.h>
@@ -53,6 +62,7 @@ enum class Life : uint8_t {
   Freeing,  // a free of it is under way
   Zombie,   // freed, but an executable graph still names it: backed and movable until that dies
   Lost,     // freed, but the driver would not take its memory back: never touched again
+  Seam,     // not an allocation: the granule between two, while either has an address
 };
 
 // Where and when a range was used last on one stream: stream id in the top 16 bits, number below.
@@ -73,14 +83,19 @@ struct alignas(64) Range {
   // before a piece begins to leave; the mover then waits until every launch that may have seen it
   // set has been submitted.
   std::atomic<bool> settled{false};
+  std::atomic<bool> joined{false};  // it has seams, or is one
   std::atomic<uint64_t> uses[kInlineUses]{};
   std::atomic<uint64_t> many{0};  // number of the last use that found no place above; 0: none
+  std::atomic<Range*> head{nullptr}, tail{nullptr};     // its seams
+  std::atomic<Range*> first{nullptr}, second{nullptr};  // a seam's: who ends and who begins in it
 
   // --- guarded by the ledger ---------------------------------------------------------------------
   Life life = Life::Dead;
   CUdeviceptr base = 0;
-  uint64_t bytes = 0;   // asked for
-  uint64_t extent = 0;  // occupied: whole granules
+  uint64_t bytes = 0;    // asked for
+  uint64_t span = 0;     // from base on: what can be asked for; its own granules and parts of seams
+  CUdeviceptr body = 0;  // its own granules
+  uint64_t extent = 0;
   int device = 0;
   CUcontext context = nullptr;
   CUmemoryPool pool = nullptr;
@@ -94,11 +109,18 @@ struct alignas(64) Range {
   uint64_t freed_order = 0;   // Cached: oldest first
   std::vector<Piece> pieces;
 
-  // How much of a piece the application asked for: the last one ends in the middle of a granule.
-  uint64_t asked(const Piece& piece) const {
-    return bytes > piece.offset ? std::min(piece.bytes, bytes - piece.offset) : 0;
+  // How much of [from, from + length) the application asked for.
+  uint64_t asked(CUdeviceptr from, uint64_t length) const {
+    const CUdeviceptr begin = std::max(base, from), end = std::min(base + bytes, from + length);
+    return end > begin ? end - begin : 0;
   }
-  bool movable() const { return pins == 0 && still == 0 && graph_stills == 0; }
+  bool held_still() const {
+    const auto held = [](const Range* range) {
+      return range && (range->still || range->graph_stills);
+    };
+    return held(this) || held(first.load()) || held(second.load());
+  }
+  bool movable() const { return pins == 0 && !held_still(); }
   uint64_t last_use() const {
     uint64_t last = many.load(std::memory_order_relaxed);
     for (const auto& word : uses) {

@@ -21,6 +21,25 @@ void drop_dead(std::vector<Range*>& ranges) {
   std::erase_if(ranges, [](const Range* range) { return !has_bytes(*range); });
 }
 
+// Whoever needs a range needs the granules that it shares.
+void add_seams(std::vector<Range*>& ranges) {
+  for (size_t i = 0; i < ranges.size(); i++) {
+    if (!ranges[i]->joined.load(std::memory_order_relaxed)) continue;
+    for (Range* part : parts_of(*ranges[i]))
+      if (part && std::ranges::find(ranges, part) == ranges.end()) ranges.push_back(part);
+  }
+}
+
+// Pieces of a new range without memory, with those of a seam that is new with it.
+std::vector<Piece*> unbacked(Range& range) {
+  std::vector<Piece*> pieces;
+  for (Range* part : parts_of(range))
+    if (part)
+      for (Piece& piece : part->pieces)
+        if (piece.residency == Residency::Unbacked) pieces.push_back(&piece);
+  return pieces;
+}
+
 bool satisfied(const Range& range, Need need) {
   return need == Need::Stable ? usable(range) : on_device(range);
 }
@@ -34,7 +53,7 @@ bool bring(Engine& engine, Device& device, Held& held, std::span<Range* const> r
     if (piece.residency != Residency::Host || !has_bytes(range)) return false;
     if (!piece.mapped || need == Need::Fixed) return true;
     // In place will do for a copy, and for what was held still where it is.
-    return need == Need::Device && !range.still && !range.graph_stills;
+    return need == Need::Device && !range.held_still();
   };
   uint64_t wanted = 0;
   for (const Range* range : ranges)
@@ -101,6 +120,7 @@ CUresult acquire(Engine& engine, std::vector<Range*>& ranges, Need need, Cause c
                  Arrivals* arrivals) noexcept {
   Held held(engine.ledger);
   drop_dead(ranges);
+  add_seams(ranges);
   for (Range* range : ranges) rescue(engine, held, *range, cause);
   std::vector<Range*> pinned;
   bool complete = true;
@@ -190,12 +210,12 @@ CUresult back_range(Engine& engine, Device& device, Range& range) noexcept {
     Token token(engine, device, held);
     Room room(engine, device, held, keep);
     device.chunks.ask_again();
-    for (Piece& piece : range.pieces) {
+    for (Piece* piece : unbacked(range)) {
       std::vector<Chunk> chunks;
-      complete = room.take(piece.bytes, &chunks);
+      complete = room.take(piece->bytes, &chunks);
       if (!complete) break;
       Unlocked open(held);
-      complete = Mover(engine, device).back(piece, chunks);
+      complete = Mover(engine, device).back(*piece, chunks);
       if (!complete) break;
     }
     if (complete) come_alive(engine, held, device, range);  // it may be the next victim
@@ -204,25 +224,26 @@ CUresult back_range(Engine& engine, Device& device, Range& range) noexcept {
   as_mover(engine, device, held, [&](Held& mine) {
     Room room(engine, device, mine, keep);
     Mover mover(engine, device);
+    const std::vector<Piece*> missing = unbacked(range);
     uint64_t wanted = 0;
-    for (const Piece& piece : range.pieces)
-      if (piece.residency == Residency::Unbacked) wanted += piece.bytes;
+    for (const Piece* piece : missing) wanted += piece->bytes;
     complete = true;
-    for (Piece& piece : range.pieces) {
-      if (piece.residency != Residency::Unbacked) continue;
+    for (Piece* piece : missing) {
       std::vector<Chunk> chunks;
-      const bool room_made = room.make(piece.bytes, wanted, &chunks);
-      wanted -= piece.bytes;
+      const bool room_made = room.make(piece->bytes, wanted, &chunks);
+      wanted -= piece->bytes;
       Unlocked open(mine);
-      complete = (room_made && mover.back(piece, chunks)) || mover.back_on_host(piece);
+      complete = (room_made && mover.back(*piece, chunks)) || mover.back_on_host(*piece);
       if (!complete) break;
     }
     if (complete) return come_alive(engine, mine, device, range);
+    const std::vector<Range*> seams = own_seams(range);
     Unlocked open(mine);
     mover.drop(range);
+    for (Range* seam : seams) mover.drop(*seam);
   });
   if (complete) return CUDA_SUCCESS;
-  say_exhausted(engine, device, "an allocation", range.extent);
+  say_exhausted(engine, device, "an allocation", range.span);
   return CUDA_ERROR_OUT_OF_MEMORY;
 }
 
@@ -236,24 +257,17 @@ void drop_context(Engine& engine, CUcontext context) noexcept {
   Held held(engine.ledger);
   for (size_t i = 0; i < engine.ranges.size(); i++) {
     Range& range = *engine.ranges[i];
-    if (range.life == Life::Dead || range.context != context) continue;
+    const auto ends = [&] {  // seams go with the last range that has a side of them
+      return range.life != Life::Dead && range.life != Life::Seam && range.context == context;
+    };
+    if (!ends()) continue;
     Device& device = *engine.device(range.device);
     Token token(engine, device, held);
     engine.changed.wait_for(held, kPatience, [&] { return range.pins == 0; });
-    if (range.life == Life::Dead || range.context != context) continue;  // while we waited
+    if (!ends()) continue;  // while we waited
     if (range.life == Life::Cached) uncache(engine, held, range);
-    rescue(engine, held, range, Cause::Free);
     end_life(engine, held, device, range, Life::Lost);
-    range.settled.store(false);
-    {
-      Unlocked open(held);
-      drain_gates();
-      Mover(engine, device).drop(range);
-    }
-    if (std::ranges::all_of(range.pieces, [](const Piece& piece) {
-          return piece.residency == Residency::Unbacked;
-        }))
-      retire(engine, held, range);
+    Room(engine, device, held, {}).drop(range);
   }
   for (Device* device : engine.devices()) {
     Token token(engine, *device, held);

@@ -7,6 +7,7 @@
 
 #include "runtime/ledger.h"
 #include "runtime/log.h"
+#include "runtime/seams.h"
 
 namespace spillway {
 
@@ -73,7 +74,7 @@ bool Room::wait_for_others() {
   const auto busy = [&](const Range* range) {
     if (range->device != device_.ordinal) return false;
     if (range->life == Life::Freeing) return true;
-    return has_bytes(*range) && range->pins && !range->still && !range->graph_stills &&
+    return has_bytes(*range) && range->pins && !range->held_still() &&
            std::ranges::find(keep_, range) == keep_.end();
   };
   std::vector<Range*> waited;
@@ -97,31 +98,47 @@ bool Room::drop_cached(uint64_t bytes, bool wait) {
           oldest = range;
     if (!oldest) break;
     uncache(engine_, held_, *oldest);
-    oldest->settled.store(false);
-    Waited waited;
-    {
-      Unlocked open(held_);
-      drain_gates();
-      waited = engine_.completion.wait_for_uses(*oldest);
-      if (waited == Waited::Done) mover_.drop(*oldest);
-    }
+    const uint64_t bytes = oldest->extent;
+    const Waited waited = drop(*oldest);
     if (waited == Waited::Unknown) {  // a capture is in the way; later
       cache(engine_, held_, *oldest);
       break;
     }
-    if (waited != Waited::Done) {  // a broken context: leave it be for good
-      oldest->life = Life::Lost;
-      continue;
-    }
-    freed += oldest->extent;
-    if (std::ranges::all_of(oldest->pieces, [](const Piece& piece) {
-          return piece.residency == Residency::Unbacked;
-        }))
-      retire(engine_, held_, *oldest);
-    else
-      oldest->life = Life::Lost;
+    if (waited == Waited::Done) freed += bytes;
   }
   return freed > 0;
+}
+
+Waited Room::drop(Range& range) {
+  std::vector<Range*> parts = own_seams(range);
+  parts.push_back(&range);
+  for (Range* part : parts) {
+    withdraw_seam(device_, *part);
+    rescue(engine_, held_, *part, Cause::Free);
+    part->settled.store(false);
+  }
+  Waited waited = Waited::Done;
+  {
+    Unlocked open(held_);
+    drain_gates();
+    for (Range* part : parts)
+      if (waited == Waited::Done) waited = engine_.completion.wait_for_uses(*part);
+    if (waited == Waited::Done)
+      for (Range* part : parts) mover_.drop(*part);
+  }
+  if (waited == Waited::Unknown) {
+    for (Range* part : parts) part->settled.store(settled(*part));
+    return waited;
+  }
+  // A broken context, or memory that the driver would not take back: never touched again.
+  for (Range* part : parts)
+    for (const Piece& piece : part->pieces)
+      if (piece.residency != Residency::Unbacked) waited = Waited::Failed;
+  if (waited == Waited::Done)
+    retire(engine_, held_, range);
+  else
+    for (Range* part : parts) part->life = Life::Lost;
+  return waited;
 }
 
 bool Room::evict(uint64_t bytes) {

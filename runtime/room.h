@@ -62,6 +62,10 @@ class Room {
   bool make(uint64_t bytes, uint64_t wanted, std::vector<Chunk>* out);
   // Chunks for `bytes` without anybody leaving.
   bool take(uint64_t bytes, std::vector<Chunk>* out);
+  // Takes everything away from a range that is nobody's any more, and from seams that only it has,
+  // when their uses are over; it has no address then. Unknown: a capture is in the way, nothing was
+  // done. Failed: the driver keeps it; it is Lost.
+  Waited drop(Range& range);
   // Gives about `bytes` back to the driver, of which it has none left. False: there was nothing.
   bool relieve(uint64_t bytes);
 
