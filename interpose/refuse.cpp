@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the driver would never be asked of an ordinary allocation: for a range of ours the answer in
 // hooks.def, for everything else the driver's.
+#include <atomic>
+
 #include "interpose/body.h"
+#include "runtime/log.h"
 
 namespace {
 
@@ -18,6 +21,18 @@ constexpr CUresult kAnswers[] = {
 #undef REFUSE
 };
 
+// What an ordinary allocation would have been good for is said, once for each function, with the
+// way to have it.
+CUresult refuse_sharing(spillway::Row row, const char* name) {
+  static std::atomic<bool> said[std::size(kAnswers)];
+  if (!said[static_cast<size_t>(row)].exchange(true))
+    spillway::log(spillway::LogLevel::Warn,
+                  "{} is refused: memory that moves cannot be shared with another process; to keep "
+                  "what this program shares with the driver, set SPILLWAY_MIN_SIZE above its size",
+                  name);
+  return kAnswers[static_cast<size_t>(row)];
+}
+
 template <class Submit>
 CUresult map(spillway::Manager* manager, CUdeviceptr address, CUmemGenericAllocationHandle handle,
              Submit&& submit) {
@@ -32,10 +47,14 @@ CUresult map(spillway::Manager* manager, CUdeviceptr address, CUmemGenericAlloca
   BODY(symbol, PARAMETERS, ARGUMENTS,                       \
        manager->serves(address) ? kAnswers[static_cast<size_t>(spillway::Row::symbol)] : submit())
 
-REFUSE_BODY(cuIpcGetMemHandle, address, (CUipcMemHandle * handle, CUdeviceptr address),
-            (handle, address))
-REFUSE_BODY(cuMemPoolExportPointer, address, (CUmemPoolPtrExportData * data, CUdeviceptr address),
-            (data, address))
+BODY(cuIpcGetMemHandle, (CUipcMemHandle * handle, CUdeviceptr address), (handle, address),
+     manager->serves(address)
+         ? refuse_sharing(spillway::Row::cuIpcGetMemHandle, "cuIpcGetMemHandle")
+         : submit())
+BODY(cuMemPoolExportPointer, (CUmemPoolPtrExportData * data, CUdeviceptr address), (data, address),
+     manager->serves(address)
+         ? refuse_sharing(spillway::Row::cuMemPoolExportPointer, "cuMemPoolExportPointer")
+         : submit())
 REFUSE_BODY(cuMemGetAccess, address,
             (unsigned long long* flags, const CUmemLocation* location, CUdeviceptr address),
             (flags, location, address))

@@ -41,4 +41,21 @@ INSTANTIATE_TEST_SUITE_P(about, Queries,
                                          "address_ranges", "buffer_ids", "memory_info"),
                          [](const auto& info) { return std::string(info.param); });
 
+TEST(a_handle_for_another_process, is_refused_with_the_way_to_have_it) {
+  World().ends_well("queries", "a_handle_for_another_process", [](const Seen& seen) {
+    EXPECT_EQ(seen.finished.out,
+              "large: CUDA_ERROR_INVALID_VALUE\nlarge: CUDA_ERROR_INVALID_VALUE\n"
+              "small: CUDA_SUCCESS\n");
+    const std::string& said = seen.finished.err;
+    EXPECT_NE(said.find("SPILLWAY_MIN_SIZE"), std::string::npos) << said;
+    EXPECT_EQ(said.find("cuIpcGetMemHandle"), said.rfind("cuIpcGetMemHandle")) << "said twice";
+  });
+}
+
+TEST(a_handle_for_another_process, is_had_as_the_refusal_says) {
+  World()
+      .with("SPILLWAY_MIN_SIZE", "16MiB")
+      .tells_the_same("queries", "a_handle_for_another_process", said_nothing);
+}
+
 }  // namespace

@@ -154,3 +154,13 @@ STORY(memory_info) {
   }
   for (size_t i = 0; i < rest.size(); ++i) expect_pattern(rest[i], static_cast<uint32_t>(i + 1));
 }
+
+// A handle for other processes: of an ordinary allocation, whatever its size.
+STORY(a_handle_for_another_process) {
+  begin();
+  const Buffer large = allocate(8 * kMiB), small = allocate(kMiB);
+  CUipcMemHandle handle;
+  for (int time = 0; time < 2; time++)
+    say("large: %s", name_of(cuIpcGetMemHandle(&handle, large.address)));
+  say("small: %s", name_of(cuIpcGetMemHandle(&handle, small.address)));
+}
