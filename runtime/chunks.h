@@ -35,6 +35,8 @@ class ChunkPool {
     const uint64_t most = std::min(budget, full_at_);
     return idle() + (most > held() ? most - held() : 0);
   }
+  // What was trimmed is for others: no new chunks until ask_again().
+  void make_do() { full_at_ = held(); }
   // The device may have memory again: others may have given some back.
   void ask_again() { full_at_ = ~uint64_t{0}; }
 

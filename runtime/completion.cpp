@@ -38,7 +38,9 @@ StreamState* stream_by_id(uint16_t id) {
   return by_id[id].load(std::memory_order_acquire);
 }
 void thread_ended(ThreadState& thread) noexcept {
-  if (Engine* engine = Engine::current()) engine->completion.thread_ended(thread);
+  // In a forked child a thread that is not there may have the lock for good.
+  Engine* engine = Engine::current();
+  if (engine && engine->owner == getpid()) engine->completion.thread_ended(thread);
 }
 
 StreamState* Completion::resolve_anew(CUstream handle, ThreadState& thread) noexcept {

@@ -8,6 +8,8 @@
 //   3. Completion's, Layouts', accounts' mutexes: leaves.
 #pragma once
 
+#include <unistd.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -141,6 +143,7 @@ class Engine {
 
   const Driver driver;
   const Config config;
+  const pid_t owner = getpid();  // a forked child has this object, but not its threads
   Arena arena;
   Layouts layouts;
   Completion completion;

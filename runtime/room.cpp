@@ -52,7 +52,8 @@ bool Room::make(uint64_t bytes, uint64_t wanted, std::vector<Chunk>* out) {
     if (missing > coming && !full && free_some(missing - coming)) continue;
     if (settle_oldest(&Device::outs)) continue;
     if (missing > coming && full && free_some(bytes)) continue;
-    if (!device_.outs.empty() || !wait_for_others()) return false;
+    // In place, nobody need wait.
+    if (!device_.outs.empty() || device_.backups.in_place() || !wait_for_others()) return false;
   }
 }
 
@@ -66,11 +67,9 @@ bool Room::free_some(uint64_t bytes) {
   return drop_cached(bytes, true);
 }
 
-// Copy-only, there is nothing but the device: what another thread has pinned for the length of its
-// submission, or is about to free, may leave in a moment. In place, nobody need wait. The limit is
-// for a submission that waits, in the end, for this thread.
+// What another thread has pinned for the length of its submission, or is about to free, may leave
+// in a moment. The limit is for a submission that waits, in the end, for this thread.
 bool Room::wait_for_others() {
-  if (device_.backups.in_place()) return false;
   const auto busy = [&](const Range* range) {
     if (range->device != device_.ordinal) return false;
     if (range->life == Life::Freeing) return true;
@@ -179,12 +178,13 @@ bool Room::relieve(uint64_t bytes) {
   const uint64_t before = device_.chunks.held();
   while (device_.chunks.idle() < bytes) {
     const uint64_t missing = bytes - device_.chunks.idle();
-    if (!free_some(missing) && !settle_oldest(&Device::outs)) break;
+    if (!free_some(missing) && !settle_oldest(&Device::outs) && !wait_for_others()) break;
     while (settle_oldest(&Device::outs)) {
     }
   }
   Unlocked open(held_);
   device_.chunks.trim(before > bytes ? before - bytes : 0);
+  device_.chunks.make_do();
   return device_.chunks.held() < before;
 }
 
