@@ -34,9 +34,12 @@ CUresult pass(Engine& engine, CUdeviceptr* out, uint64_t bytes, Call&& call) {
     }
   }
   CUresult result = call();
-  while (result == CUDA_ERROR_OUT_OF_MEMORY && device && bytes < device->total &&
-         relieve(engine, *device, round_up(bytes, kGranule)))
-    result = call();
+  if (result == CUDA_ERROR_OUT_OF_MEMORY && device && bytes < device->total) {
+    while (result == CUDA_ERROR_OUT_OF_MEMORY &&
+           relieve(engine, *device, round_up(bytes, kGranule)))
+      result = call();
+    device->chunks.ask_again();
+  }
   if (result != CUDA_SUCCESS) {
     if (counted) device->external -= counted;
     return result;

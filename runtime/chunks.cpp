@@ -76,7 +76,7 @@ bool ChunkPool::take(uint64_t bytes, uint64_t budget, std::vector<Chunk>* out) n
     }
     const uint64_t size = power_below(std::min(missing, largest_));
     Chunk chunk;
-    if (held() + size > std::min(budget, full_at_) || !create(size, &chunk)) {
+    if (held() + size > std::min(budget, full_at_.load()) || !create(size, &chunk)) {
       if (split(size)) continue;
       give(taken);
       return false;

@@ -32,12 +32,12 @@ class ChunkPool {
   // What take() can give: idle chunks, and new ones within the budget, unless the device itself was
   // full at what is held now.
   uint64_t room(uint64_t budget) const {
-    const uint64_t most = std::min(budget, full_at_);
+    const uint64_t most = std::min(budget, full_at_.load());
     return idle() + (most > held() ? most - held() : 0);
   }
   // What was trimmed is for others: no new chunks until ask_again().
   void make_do() { full_at_ = held(); }
-  // The device may have memory again: others may have given some back.
+  // The device may have memory again: others may have given some back. Any thread.
   void ask_again() { full_at_ = ~uint64_t{0}; }
 
   uint64_t creates() const { return creates_; }
@@ -55,8 +55,8 @@ class ChunkPool {
   const Driver& driver_;
   CUmemAllocationProp properties_{};
   uint64_t largest_;
-  std::atomic<uint64_t> held_{0};    // written by the token's holder, read by anybody
-  uint64_t full_at_ = ~uint64_t{0};  // the device had no more when this much was held
+  std::atomic<uint64_t> held_{0};                // written by the token's holder, read by anybody
+  std::atomic<uint64_t> full_at_{~uint64_t{0}};  // the device had no more when this much was held
   bool said_full_ = false;
   uint64_t creates_ = 0, releases_ = 0;
   IdleParts<Chunk> idle_;

@@ -42,7 +42,10 @@ CUresult run(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause
     const CUresult again = acquire(engine, ranges, need, cause, &arrivals);
     if (again != CUDA_SUCCESS) return again;
     wait_for(engine, ref, arrivals);
-    if (relieved) result = submit();
+    if (relieved) {
+      result = submit();
+      device->chunks.ask_again();
+    }
   }
   // Numbered after the submission: a marker recorded in between does not claim to cover it.
   const uint64_t number = use_clock.fetch_add(1, std::memory_order_seq_cst);
@@ -72,6 +75,10 @@ std::vector<Range*> all_live(Engine& engine) {
 bool Manager::relieve_device() noexcept {
   Device* device = engine_.device();
   return device && relieve(engine_, *device, kRelief);
+}
+
+void Manager::relief_over() noexcept {
+  if (Device* device = engine_.device()) device->chunks.ask_again();
 }
 
 void Manager::capture_begins(StreamRef ref) noexcept {

@@ -51,7 +51,9 @@ class Manager {
   template <class Submit>
   CUresult with_relief(Submit&& submit) noexcept {
     CUresult result = submit();
+    if (result != CUDA_ERROR_OUT_OF_MEMORY) return result;
     while (result == CUDA_ERROR_OUT_OF_MEMORY && relieve_device()) result = submit();
+    relief_over();
     return result;
   }
 
@@ -164,6 +166,7 @@ class Manager {
   CUresult hold_nodes(CUgraph graph, Submission submit) noexcept;
   CUdeviceptr as_seen_from_outside(CUdeviceptr address) const noexcept;
   bool relieve_device() noexcept;
+  void relief_over() noexcept;
   void capture_begins(StreamRef stream) noexcept;
   CUresult launch_graph(CUgraphExec exec, StreamRef stream, Submission submit) noexcept;
 

@@ -36,8 +36,8 @@ void unpin(Engine& engine, std::span<Range* const> ranges) noexcept;
 // OUT_OF_MEMORY: neither device nor host had room; the pieces are unbacked again.
 CUresult back_range(Engine& engine, Device& device, Range& range) noexcept;
 
-// The driver has no memory for a request past us: frees about this much device memory of ours.
-// False: there was nothing to free.
+// The driver has no memory for a request past us: frees about this much device memory of ours,
+// which nobody here takes again before ChunkPool::ask_again(). False: there was nothing to free.
 bool relieve(Engine& engine, Device& device, uint64_t bytes) noexcept;
 
 // Says, once until memory is freed again, what filled what. With the ledger held.
