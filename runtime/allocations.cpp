@@ -12,6 +12,7 @@
 #include "runtime/mover_thread.h"
 #include "runtime/residents.h"
 #include "runtime/room.h"
+#include "runtime/seams.h"
 
 namespace spillway {
 

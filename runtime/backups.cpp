@@ -14,6 +14,7 @@
 #include "runtime/errors.h"
 #include "runtime/log.h"
 #include "runtime/nested.h"
+#include "runtime/raise.h"
 #include "runtime/summary.h"
 #include "runtime/thread.h"
 
@@ -184,9 +185,11 @@ void BackupPool::trim(uint64_t bytes) noexcept {
 }
 
 void BackupPool::prepare(uint64_t bytes) noexcept {
-  uint64_t seen = target_.load();
-  while (seen < bytes && !target_.compare_exchange_weak(seen, bytes)) {
-  }
+  raise(target_, bytes);
+  fill();
+}
+
+void BackupPool::fill() noexcept {
   Backup backup;
   while (!process_exiting() && made_ + largest_ <= target_.load() && create(largest_, &backup))
     keep(backup);
@@ -196,9 +199,7 @@ void BackupPool::prepare_aside(uint64_t bytes, CUcontext context) noexcept {
   // The kernel's zeroing and pinning of pages scales with threads up to a few (published: 4 GB/s a
   // thread); more would take cores from the job.
   const int most = std::clamp(static_cast<int>(std::thread::hardware_concurrency()) / 4, 1, 4);
-  uint64_t seen = target_.load();
-  while (seen < bytes && !target_.compare_exchange_weak(seen, bytes)) {
-  }
+  raise(target_, bytes);
   while (made_ + largest_ <= target_.load()) {
     int running = helpers_.load();
     if (running >= most || !helpers_.compare_exchange_strong(running, running + 1)) return;
@@ -207,7 +208,7 @@ void BackupPool::prepare_aside(uint64_t bytes, CUcontext context) noexcept {
           RelaxedCapture relaxed(driver_);
           ContextScope scope(driver_, context);
           CUcontext current = nullptr;  // it may be gone by now
-          if (driver_.cuCtxGetCurrent(&current) == CUDA_SUCCESS && current == context) prepare(0);
+          if (driver_.cuCtxGetCurrent(&current) == CUDA_SUCCESS && current == context) fill();
           helpers_--;
         })) {
       helpers_--;

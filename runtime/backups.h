@@ -50,6 +50,7 @@ class BackupPool {
   void trim(uint64_t bytes) noexcept;
   void release(const Backup& backup) noexcept;
   void keep(const Backup& backup) noexcept;
+  void fill() noexcept;  // up to the target
 
   const Driver& driver_;
   int device_;

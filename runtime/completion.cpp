@@ -6,6 +6,7 @@
 #include "runtime/capture.h"
 #include "runtime/context_scope.h"
 #include "runtime/engine.h"
+#include "runtime/raise.h"
 
 namespace spillway {
 
@@ -24,12 +25,6 @@ std::atomic<StreamState*> by_id[kMaxStreams + 1];
 
 bool special(CUstream handle) {
   return handle == CU_STREAM_LEGACY || handle == CU_STREAM_PER_THREAD;
-}
-
-void raise(std::atomic<uint64_t>& word, uint64_t value) {
-  uint64_t seen = word.load(std::memory_order_relaxed);
-  while (seen < value && !word.compare_exchange_weak(seen, value, std::memory_order_seq_cst)) {
-  }
 }
 
 }  // namespace

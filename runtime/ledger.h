@@ -19,16 +19,10 @@ Range* owner_of(Range* at, CUdeviceptr address) noexcept;
 // A live range that starts at, or contains, the address. Null: not ours, or freed.
 Range* find_live(Engine& engine, const Held& held, CUdeviceptr address) noexcept;
 
-// A new range object with an address and unbacked pieces; not yet live. Null: no address space.
-Range* new_range(Engine& engine, const Held& held, Device& device, CUcontext context,
-                 uint64_t bytes) noexcept;
 // A range with its seams; what a range is made of, of which a use needs all.
 std::array<Range*, 3> parts_of(Range& range) noexcept;  // null where it has none
 // Seams that nobody else has: they go with the range.
 std::vector<Range*> own_seams(Range& range) noexcept;
-// The range has no address any more. Its pieces, and those of its own seams, are Unbacked.
-void retire(Engine& engine, const Held& held, Range& range) noexcept;
-
 // The range becomes the application's; or, freed or lost, stops being so.
 void come_alive(Engine& engine, const Held& held, Device& device, Range& range) noexcept;
 void end_life(Engine& engine, const Held& held, Device& device, Range& range, Life to) noexcept;

@@ -76,7 +76,7 @@ void Manager::primary_context_resetting(CUdevice device) noexcept {
 }
 
 void Manager::context_switched() noexcept {
-  thread_state().forget_streams();
+  thread_state().forget_context();
 }
 
 void Manager::module_unloaded(const void* module) noexcept {

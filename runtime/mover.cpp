@@ -6,7 +6,6 @@
 #include "runtime/errors.h"
 #include "runtime/ledger.h"
 #include "runtime/log.h"
-#include "runtime/mapping.h"
 
 namespace spillway {
 
@@ -42,15 +41,6 @@ CUevent Mover::mark(Lane& lane) noexcept {
   if (driver.cuEventRecord(event, lane.stream) == CUDA_SUCCESS) return event;
   lane.spare.push_back(event);
   return nullptr;
-}
-
-template <class Parts>
-CUresult Mover::map(const Piece& piece, const Parts& parts) noexcept {
-  return map_parts(engine_.driver, device_.access, address_of(piece), parts);
-}
-template <class Parts>
-CUresult Mover::unmap(const Piece& piece, const Parts& parts) noexcept {
-  return unmap_parts(engine_.driver, device_.access, address_of(piece), parts);
 }
 
 bool Mover::step(Piece& piece, Step step, Cause cause) noexcept {

@@ -19,8 +19,13 @@
 #include <vector>
 
 #include "runtime/engine.h"
+#include "runtime/mapping.h"
 
 namespace spillway {
+
+// Longer than any copy or submission takes. What is not over by then waits for something, perhaps
+// for whoever waits for it.
+inline constexpr std::chrono::seconds kPatience{2};
 
 class Mover {
  public:
@@ -52,8 +57,7 @@ class Mover {
   void settle_context(CUcontext context) noexcept;
 
   // More would only wait in a queue: what comes in next may be more urgent than what is in it.
-  bool full(std::deque<Move> Device::*direction) noexcept;
-  uint64_t leaving_bytes() noexcept;  // that will be idle when the copies under way are over
+  bool full(std::deque<Move> Device::*direction) const noexcept;
 
  private:
   Lanes* lanes(CUcontext context) noexcept;
@@ -68,9 +72,13 @@ class Mover {
   void end_in(Move& move) noexcept;
   bool change_over(Piece& piece, std::vector<Backup>& backups) noexcept;
   template <class Parts>
-  CUresult map(const Piece& piece, const Parts& parts) noexcept;
+  CUresult map(const Piece& piece, const Parts& parts) noexcept {
+    return map_parts(engine_.driver, device_.access, address_of(piece), parts);
+  }
   template <class Parts>
-  CUresult unmap(const Piece& piece, const Parts& parts) noexcept;
+  CUresult unmap(const Piece& piece, const Parts& parts) noexcept {
+    return unmap_parts(engine_.driver, device_.access, address_of(piece), parts);
+  }
   bool step(Piece& piece, Step step, Cause cause) noexcept;
 
   Engine& engine_;

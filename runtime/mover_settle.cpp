@@ -8,7 +8,6 @@
 #include "runtime/errors.h"
 #include "runtime/ledger.h"
 #include "runtime/log.h"
-#include "runtime/mapping.h"
 #include "runtime/mover.h"
 
 namespace spillway {
@@ -18,24 +17,12 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::chrono::microseconds kPoll{20};
-// Longer than any copy takes; a copy that is not over by then is behind work that waits for
-// something, perhaps for us.
-constexpr milliseconds kPatience{2000};
 constexpr milliseconds kForever{milliseconds::max()};
 // Two pieces in the copy engine's queue keep it busy; as many again cover a late host.
 constexpr size_t kQueuedMoves = 4;
 constexpr uint64_t kQueuedBytes = 128 << 20;
 
 }  // namespace
-
-template <class Parts>
-CUresult Mover::map(const Piece& piece, const Parts& parts) noexcept {
-  return map_parts(engine_.driver, device_.access, address_of(piece), parts);
-}
-template <class Parts>
-CUresult Mover::unmap(const Piece& piece, const Parts& parts) noexcept {
-  return unmap_parts(engine_.driver, device_.access, address_of(piece), parts);
-}
 
 // The copy is complete: the address changes over to the backup.
 bool Mover::change_over(Piece& piece, std::vector<Backup>& backups) noexcept {
@@ -176,18 +163,10 @@ void Mover::settle_context(CUcontext context) noexcept {
   settle_those([&](const Move& move) { return move.lane->context == context; });
 }
 
-bool Mover::full(std::deque<Move> Device::*direction) noexcept {
+bool Mover::full(std::deque<Move> Device::*direction) const noexcept {
   uint64_t bytes = 0;
   for (const Move& move : device_.*direction) bytes += move.bytes;
   return (device_.*direction).size() >= kQueuedMoves && bytes >= kQueuedBytes;
-}
-
-uint64_t Mover::leaving_bytes() noexcept {
-  Held held(engine_.ledger);
-  uint64_t bytes = 0;
-  for (const Move& move : device_.outs)
-    if (move.piece) bytes += move.bytes;
-  return bytes;
 }
 
 void Mover::drop(Range& range) noexcept {

@@ -16,7 +16,7 @@ namespace {
 
 // How often copies under way are looked at while nobody asks for anything: a piece takes ~1 ms.
 constexpr std::chrono::microseconds kPoll{50};
-
+// How often SPILLWAY_LIMIT_FILE is read while nothing moves.
 constexpr std::chrono::milliseconds kLookAtLimit{100};
 
 constinit thread_local bool is_mover __attribute__((tls_model("initial-exec"))) = false;
@@ -140,7 +140,7 @@ void ask_mover(Engine& engine, Device& device, Held& held, Request& request) noe
 }
 
 void park_movers(Engine& engine) noexcept {
-  constexpr std::chrono::seconds kPatience{1};
+  constexpr std::chrono::seconds kLongestExit{1};
   Held held(engine.ledger);
   for (int ordinal = 0; ordinal < Engine::kMaxDevices; ordinal++) {
     Device* device = engine.device(ordinal);
@@ -150,7 +150,7 @@ void park_movers(Engine& engine) noexcept {
     for (Request* request : device->requests) request->state = Request::Returned;
     device->requests.clear();
     engine.changed.notify_all();
-    engine.changed.wait_for(held, kPatience, [&] { return !device->moving; });
+    engine.changed.wait_for(held, kLongestExit, [&] { return !device->moving; });
   }
 }
 

@@ -2,7 +2,6 @@
 #include "runtime/residents.h"
 
 #include <algorithm>
-#include <chrono>
 #include <map>
 
 #include "runtime/context_scope.h"
@@ -14,8 +13,6 @@
 namespace spillway {
 
 namespace {
-
-constexpr std::chrono::seconds kPatience{2};
 
 void drop_dead(std::vector<Range*>& ranges) {
   std::erase_if(ranges, [](const Range* range) { return !has_bytes(*range); });

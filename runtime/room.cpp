@@ -2,7 +2,6 @@
 #include "runtime/room.h"
 
 #include <algorithm>
-#include <chrono>
 #include <unordered_map>
 
 #include "runtime/ledger.h"
@@ -13,7 +12,6 @@ namespace spillway {
 
 namespace {
 
-constexpr std::chrono::seconds kPatience{2};
 // Kept free while memory is short: 2 % of the budget, and three pieces (one that leaves, one that
 // arrives, one between them), but never more than a tenth.
 constexpr uint64_t kSpareShare = 50;
@@ -41,14 +39,9 @@ bool Room::make(uint64_t bytes, uint64_t wanted, std::vector<Chunk>* out) {
     }
     if (take(bytes, out)) return true;
     const uint64_t room = device_.chunks.room(device_.budget());
-    uint64_t coming;
-    bool full;
-    {
-      Unlocked open(held_);
-      coming = mover_.leaving_bytes();
-      full = mover_.full(&Device::outs);
-    }
-    const uint64_t missing = std::max(wanted, bytes) - std::min(std::max(wanted, bytes), room);
+    const uint64_t coming = leaving_bytes(), asked = std::max(wanted, bytes);
+    const uint64_t missing = asked - std::min(asked, room);
+    const bool full = mover_.full(&Device::outs);
     if (missing > coming && !full && free_some(missing - coming)) continue;
     if (settle_oldest(&Device::outs)) continue;
     if (missing > coming && full && free_some(bytes)) continue;
@@ -89,7 +82,7 @@ bool Room::drop_cached(uint64_t bytes, bool wait) {
   uint64_t freed = 0;
   while (freed < bytes) {
     Range* oldest = nullptr;
-    for (auto& [extent, list] : engine_.cached)
+    for (auto& [span, list] : engine_.cached)
       for (Range* range : list)
         if (range->device == device_.ordinal && range->pins == 0 &&
             (!oldest || range->freed_order < oldest->freed_order) &&
@@ -97,13 +90,13 @@ bool Room::drop_cached(uint64_t bytes, bool wait) {
           oldest = range;
     if (!oldest) break;
     uncache(engine_, held_, *oldest);
-    const uint64_t bytes = oldest->extent;
+    const uint64_t extent = oldest->extent;
     const Waited waited = drop(*oldest);
     if (waited == Waited::Unknown) {  // a capture is in the way; later
       cache(engine_, held_, *oldest);
       break;
     }
-    if (waited == Waited::Done) freed += bytes;
+    if (waited == Waited::Done) freed += extent;
   }
   return freed > 0;
 }
@@ -188,6 +181,13 @@ bool Room::relieve(uint64_t bytes) {
   return device_.chunks.held() < before;
 }
 
+uint64_t Room::leaving_bytes() const {
+  uint64_t bytes = 0;
+  for (const Move& move : device_.outs)
+    if (move.piece) bytes += move.bytes;
+  return bytes;
+}
+
 uint64_t Room::spare_bytes() const {
   const uint64_t budget = device_.budget();
   return std::min(std::max(budget / kSpareShare, kSparePieces * device_.piece_bytes),
@@ -197,32 +197,23 @@ uint64_t Room::spare_bytes() const {
 void Room::keep_spare() {
   const uint64_t spare = spare_bytes();
   while (device_.pressed) {
-    uint64_t coming;
-    bool full;
-    {
-      Unlocked open(held_);
-      coming = mover_.leaving_bytes();
-      full = mover_.full(&Device::outs);
-    }
     // What is freed and cached goes at once when it must; while it need not, the next allocation of
     // its size has it without a driver call.
-    uint64_t room = device_.chunks.room(device_.budget()) + coming;
-    for (const auto& [extent, list] : engine_.cached)
+    uint64_t room = device_.chunks.room(device_.budget()) + leaving_bytes();
+    for (const auto& [span, list] : engine_.cached)
       for (const Range* range : list)
-        if (range->device == device_.ordinal) room += extent;
-    if (full || room >= spare || !evict(spare - room)) return;
+        if (range->device == device_.ordinal) room += span;
+    if (mover_.full(&Device::outs) || room >= spare || !evict(spare - room)) return;
   }
 }
 
 void Room::shrink(bool wait) {
   while (device_.chunks.held() > device_.budget()) {
-    uint64_t coming;
     {
       Unlocked open(held_);
       device_.chunks.trim(device_.budget());
-      coming = mover_.leaving_bytes();
     }
-    const uint64_t held = device_.chunks.held(), most = device_.budget() + coming;
+    const uint64_t held = device_.chunks.held(), most = device_.budget() + leaving_bytes();
     const bool begun = held > most && free_some(held - most);
     if (!wait || (!begun && !settle_oldest(&Device::outs))) return;
   }

@@ -82,6 +82,7 @@ class Room {
   bool evict(uint64_t bytes);
   bool wait_for_others();
   bool settle_oldest(std::deque<Move> Device::*direction);
+  uint64_t leaving_bytes() const;  // that will be idle when the copies under way are over
   uint64_t spare_bytes() const;
 
   Engine& engine_;

@@ -33,7 +33,7 @@ ThreadState& register_thread() {
        state = state->next) {
     bool expected = false;
     if (state->taken.compare_exchange_strong(expected, true)) {
-      state->forget_streams();
+      state->forget_context();
       return *(tls_thread_state = state);
     }
   }

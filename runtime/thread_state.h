@@ -44,7 +44,7 @@ struct alignas(64) ThreadState {
 
   void enter() { gate.store(gate.load(std::memory_order_relaxed) + 1, std::memory_order_seq_cst); }
   void leave() { gate.store(gate.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
-  void forget_streams() {
+  void forget_context() {
     for (CachedStream& entry : streams) entry = {};
     here = {};
   }
