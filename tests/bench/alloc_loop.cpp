@@ -10,17 +10,12 @@
 #include <cstdlib>
 #include <vector>
 
+#include "tests/support/stage.h"
+
 namespace {
 
 constexpr int kBatch = 32, kWarmUp = 5;
 constexpr size_t kBytes = size_t{2} << 20;
-
-void must(CUresult result, const char* call) {
-  if (result == CUDA_SUCCESS) return;
-  std::fprintf(stderr, "alloc_loop: %s failed with error %d\n", call, static_cast<int>(result));
-  std::exit(1);
-}
-#define MUST(call) must((call), #call)
 
 template <class Pair>
 double batch(Pair&& pair) {
@@ -39,18 +34,12 @@ double median(std::vector<double>& samples) {
 
 int main(int argc, char** argv) {
   const int batches = argc > 1 ? std::atoi(argv[1]) : 40;
-  CUdevice device = 0;
-  CUcontext context = nullptr;
-  CUstream stream = nullptr;
+  const support::Stage stage = support::set_stage(nullptr);
+  const CUstream stream = stage.stream;
   CUmemoryPool pool = nullptr;
   cuuint64_t keep = UINT64_MAX;  // as frameworks do: what is freed stays in the pool
-  MUST(cuInit(0));
-  MUST(cuDeviceGet(&device, 0));
-  MUST(cuDevicePrimaryCtxRetain(&context, device));
-  MUST(cuCtxSetCurrent(context));
-  MUST(cuDeviceGetDefaultMemPool(&pool, device));
+  MUST(cuDeviceGetDefaultMemPool(&pool, stage.device));
   MUST(cuMemPoolSetAttribute(pool, CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, &keep));
-  MUST(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
   std::vector<double> ordered, plain;
   for (int round = 0; round < batches + kWarmUp; ++round) {
     const double one = batch([&] {

@@ -15,6 +15,7 @@
 
 #include "bench_kernels_ptx.h"
 #include "tests/bench/shapes.h"
+#include "tests/support/stage.h"
 
 namespace {
 unsigned long locks = 0;  // of this thread alone: it is the only one
@@ -53,37 +54,16 @@ extern "C" __attribute__((visibility("default"))) long syscall(long number, ...)
   return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
-namespace {
-
-void must(CUresult result, const char* call) {
-  if (result == CUDA_SUCCESS) return;
-  std::fprintf(stderr, "launch_locks: %s failed with error %d\n", call, static_cast<int>(result));
-  std::exit(1);
-}
-#define MUST(call) must((call), #call)
-
-}  // namespace
-
 int main(int argc, char** argv) {
   const int launches = argc > 1 ? std::atoi(argv[1]) : 1000;
-  CUdevice device = 0;
-  CUcontext context = nullptr;
-  CUmodule module = nullptr;
-  CUstream stream = nullptr;
-  MUST(cuInit(0));
-  MUST(cuDeviceGet(&device, 0));
-  MUST(cuDevicePrimaryCtxRetain(&context, device));
-  MUST(cuCtxSetCurrent(context));
-  MUST(cuModuleLoadData(&module, bench_kernels_ptx));
-  MUST(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+  const support::Stage stage = support::set_stage(bench_kernels_ptx);
+  const CUstream stream = stage.stream;
   constexpr size_t kBytes = size_t{4} << 20;
   CUdeviceptr buffers[bench::kMostPointers];
   for (CUdeviceptr& buffer : buffers) MUST(cuMemAlloc(&buffer, kBytes));
   void* arguments[bench::kMostPointers];
   for (int i = 0; i < bench::kMostPointers; i++) arguments[i] = &buffers[i];
-  CUfunction four = nullptr, sixteen = nullptr;
-  MUST(cuModuleGetFunction(&four, module, "pointers_4"));
-  MUST(cuModuleGetFunction(&sixteen, module, "pointers_16"));
+  const CUfunction four = stage.function("pointers_4"), sixteen = stage.function("pointers_16");
   const auto launch = [&](int count) {
     for (int i = 0; i < count; i++)
       MUST(

@@ -13,6 +13,7 @@
 
 #include "bench_kernels_ptx.h"
 #include "tests/bench/shapes.h"
+#include "tests/support/stage.h"
 
 namespace {
 
@@ -21,13 +22,6 @@ using bench::Shape;
 // Short enough that a GPU's launch queue never fills, long enough for the clock.
 constexpr int kBatch = 256;
 constexpr size_t kBufferBytes = size_t{4} << 20;
-
-void must(CUresult result, const char* call) {
-  if (result == CUDA_SUCCESS) return;
-  std::fprintf(stderr, "launch_loop: %s failed with error %d\n", call, static_cast<int>(result));
-  std::exit(1);
-}
-#define MUST(call) must((call), #call)
 
 struct Prepared {
   CUfunction function = nullptr;
@@ -51,16 +45,8 @@ double batch(const Prepared& one, CUstream stream) {
 
 int main(int argc, char** argv) {
   const int batches = argc > 1 ? std::atoi(argv[1]) : 400;
-  CUdevice device = 0;
-  CUcontext context = nullptr;
-  CUmodule module = nullptr;
-  CUstream stream = nullptr;
-  MUST(cuInit(0));
-  MUST(cuDeviceGet(&device, 0));
-  MUST(cuDevicePrimaryCtxRetain(&context, device));
-  MUST(cuCtxSetCurrent(context));
-  MUST(cuModuleLoadData(&module, bench_kernels_ptx));
-  MUST(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+  const support::Stage stage = support::set_stage(bench_kernels_ptx);
+  const CUstream stream = stage.stream;
   CUdeviceptr buffers[bench::kMostPointers];
   for (CUdeviceptr& buffer : buffers) MUST(cuMemAlloc(&buffer, kBufferBytes));
 
@@ -68,7 +54,7 @@ int main(int argc, char** argv) {
   for (size_t i = 0; i < prepared.size(); ++i) {
     const Shape& shape = bench::kShapes[i];
     Prepared& one = prepared[i];
-    MUST(cuModuleGetFunction(&one.function, module, shape.kernel));
+    one.function = stage.function(shape.kernel);
     // Interior pointers, as frameworks pass them.
     for (int k = 0; k < bench::kMostPointers; ++k) one.pointers[k] = buffers[k] + 4096 * k;
     if (shape.block) {

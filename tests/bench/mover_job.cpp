@@ -3,9 +3,9 @@
 //   mover_job scan TENSORS MIB WARMUP CYCLES   tensors of one size, changed one after the other
 //   mover_job gpt|unet STEPS                   the tensors of a model in training (models.h)
 //   mover_job link MIB                         copies both ways at once: the link's own rate
-// Every word that is looked at afterwards must hold what was added to it. Prints the largest sum of
-// live allocations below 2 MiB, and in front of it the seconds of the scan's cycles or the link's
-// GB/s. Marks the steady state of the scan by snapshots of the simulator.
+// Every word that is looked at afterwards must hold what was added to it. Prints the seconds of the
+// scan's cycles, or the link's GB/s. Marks the steady state of the scan by snapshots of the
+// simulator.
 #include <cuda.h>
 #include <dlfcn.h>
 
@@ -18,17 +18,9 @@
 
 #include "bench_kernels_ptx.h"
 #include "tests/bench/models.h"
+#include "tests/support/stage.h"
 
 namespace {
-
-void must(CUresult result, const char* call) {
-  if (result == CUDA_SUCCESS) return;
-  const char* name = "?";
-  cuGetErrorName(result, &name);
-  std::fprintf(stderr, "mover_job: %s failed: %s\n", call, name);
-  std::exit(1);
-}
-#define MUST(call) must((call), #call)
 
 using Steady = std::chrono::steady_clock;
 
@@ -179,17 +171,9 @@ int main(int argc, char** argv) {
         "usage: mover_job scan TENSORS MIB WARMUP CYCLES | gpt STEPS | unet STEPS | link MIB\n");
     return 2;
   }
-  CUdevice device = 0;
-  CUcontext context = nullptr;
-  CUmodule module = nullptr;
-  CUstream stream = nullptr;
-  MUST(cuInit(0));
-  MUST(cuDeviceGet(&device, 0));
-  MUST(cuDevicePrimaryCtxRetain(&context, device));
-  MUST(cuCtxSetCurrent(context));
-  MUST(cuModuleLoadData(&module, bench_kernels_ptx));
-  MUST(cuModuleGetFunction(&touch_kernel, module, "touch"));
-  MUST(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+  const support::Stage stage = support::set_stage(bench_kernels_ptx);
+  const CUstream stream = stage.stream;
+  touch_kernel = stage.function("touch");
   if (what == "scan")
     scan(std::atoi(argv[2]), std::strtoull(argv[3], nullptr, 10) << 20, std::atoi(argv[4]),
          std::atoi(argv[5]), stream);

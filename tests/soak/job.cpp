@@ -17,19 +17,11 @@
 
 #include "driver_kernels_ptx.h"
 #include "tests/soak/limits.h"
+#include "tests/support/stage.h"
 
 namespace {
 
 using Steady = std::chrono::steady_clock;
-
-void must(CUresult result, const char* call) {
-  if (result == CUDA_SUCCESS) return;
-  const char* name = "?";
-  cuGetErrorName(result, &name);
-  std::fprintf(stderr, "soak_job: %s failed: %s\n", call, name);
-  std::exit(1);
-}
-#define MUST(call) must((call), #call)
 
 constexpr uint32_t kStride = 4096;  // words between those that a launch changes
 
@@ -188,15 +180,7 @@ int main(int argc, char** argv) {
   if (argc != 5) return 2;
   const double minutes = std::atof(argv[2]);
   const std::chrono::seconds real(std::atoi(argv[3]));
-  CUdevice device = 0;
-  CUcontext context = nullptr;
-  CUmodule module = nullptr;
-  MUST(cuInit(0));
-  MUST(cuDeviceGet(&device, 0));
-  MUST(cuDevicePrimaryCtxRetain(&context, device));
-  MUST(cuCtxSetCurrent(context));
-  MUST(cuModuleLoadData(&module, driver_kernels_ptx));
-  MUST(cuModuleGetFunction(&add_kernel, module, "add"));
+  add_kernel = support::set_stage(driver_kernels_ptx).function("add");
   Job job(std::strtoull(argv[1], nullptr, 10), argv[4]);
 
   constexpr int kLook = 64;                      // steps between two looks at the clock

@@ -86,6 +86,21 @@ class Exec : public ::testing::Test {
     CHECK_CU(cuCtxSynchronize());
     CHECK_CU(cuMemHostAlloc(&pinned_, kCount * sizeof(int), 0));
   }
+  // A kernel node of one thread, behind `before`.
+  template <class... Values>
+  CUgraphNode kernel_node(CUgraph graph, CUfunction function,
+                          const std::vector<CUgraphNode>& before, Values... values) {
+    void* parameters[] = {&values...};
+    CUDA_KERNEL_NODE_PARAMS params{};
+    params.func = function;
+    params.gridDimX = params.gridDimY = params.gridDimZ = 1;
+    params.blockDimX = params.blockDimY = params.blockDimZ = 1;
+    params.kernelParams = parameters;
+    CUgraphNode node = nullptr;
+    EXPECT_EQ(CUDA_SUCCESS,
+              cuGraphAddKernelNode_v2(&node, graph, before.data(), before.size(), &params));
+    return node;
+  }
   void TearDown() override {
     // A poisoned context refuses everything but this.
     if (context_) {

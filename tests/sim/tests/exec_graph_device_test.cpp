@@ -103,20 +103,6 @@ class GraphControl : public Exec {
     EXPECT_EQ(CUDA_SUCCESS, cuModuleGetFunction(&found, control_, name));
     return found;
   }
-  template <class... Values>
-  CUgraphNode kernel(CUgraph graph, CUfunction function, std::vector<CUgraphNode> before,
-                     Values... values) {
-    void* parameters[] = {&values...};
-    CUDA_KERNEL_NODE_PARAMS params{};
-    params.func = function;
-    params.gridDimX = params.gridDimY = params.gridDimZ = 1;
-    params.blockDimX = params.blockDimY = params.blockDimZ = 1;
-    params.kernelParams = parameters;
-    CUgraphNode node = nullptr;
-    EXPECT_EQ(CUDA_SUCCESS,
-              cuGraphAddKernelNode_v2(&node, graph, before.data(), before.size(), &params));
-    return node;
-  }
   CUgraphConditionalHandle condition(unsigned standard, unsigned flags = 0) {
     CUgraphConditionalHandle made = 0;
     EXPECT_EQ(CUDA_SUCCESS,
@@ -158,9 +144,9 @@ TEST_F(GraphControl, AWhileBodyRunsUntilTheDeviceSaysStop) {
   CUgraphNode node = nullptr;
   std::vector<CUgraph> bodies;
   CHECK_CU(conditional(handle, CU_GRAPH_COND_TYPE_WHILE, 1, {}, &node, &bodies));
-  CUgraphNode count = kernel(bodies[0], function("count_down"), {}, handle, memory_ + 4);
-  kernel(bodies[0], chain_, {count}, memory_, 1u);
-  kernel(graph_, chain_, {node}, memory_, 2u);  // behind the whole loop
+  CUgraphNode count = kernel_node(bodies[0], function("count_down"), {}, handle, memory_ + 4);
+  kernel_node(bodies[0], chain_, {count}, memory_, 1u);
+  kernel_node(graph_, chain_, {node}, memory_, 2u);  // behind the whole loop
   CUgraphExec exec = instantiate();
   unsigned expected = 0;
   for (int launch = 0; launch < 2; launch++) {  // the default is set anew
@@ -176,14 +162,14 @@ TEST_F(GraphControl, IfElseAndSwitchChooseABody) {
   const CUgraphConditionalHandle either = condition(0), many = condition(0);
   CUgraphNode if_node = nullptr, switch_node = nullptr;
   std::vector<CUgraph> branches, cases;
-  CUgraphNode set_if = kernel(graph_, function("choose"), {}, either, 0u);
-  CUgraphNode set_switch = kernel(graph_, function("choose"), {}, many, 2u);
+  CUgraphNode set_if = kernel_node(graph_, function("choose"), {}, either, 0u);
+  CUgraphNode set_switch = kernel_node(graph_, function("choose"), {}, many, 2u);
   CHECK_CU(
       conditional(either, CU_GRAPH_COND_TYPE_IF, 2, {set_if, set_switch}, &if_node, &branches));
   CHECK_CU(conditional(many, CU_GRAPH_COND_TYPE_SWITCH, 3, {if_node}, &switch_node, &cases));
-  kernel(branches[0], chain_, {}, memory_, 1u);
-  kernel(branches[1], chain_, {}, memory_, 2u);
-  for (unsigned i = 0; i < 3; i++) kernel(cases[i], chain_, {}, memory_, 10 + i);
+  kernel_node(branches[0], chain_, {}, memory_, 1u);
+  kernel_node(branches[1], chain_, {}, memory_, 2u);
+  for (unsigned i = 0; i < 3; i++) kernel_node(cases[i], chain_, {}, memory_, 10 + i);
   CHECK_CU(cuGraphLaunch(instantiate(), stream_));
   EXPECT_EQ(2u * 31 + 12, static_cast<unsigned>(read()[0]));
 }
@@ -226,7 +212,7 @@ class DeviceUpdate : public GraphControl {
  protected:
   // A node that adds 1 to `at`, and may be changed from the device.
   CUgraphNode updatable(CUdeviceptr at, std::vector<CUgraphNode> before, uint64_t* handle) {
-    CUgraphNode node = kernel(graph_, add_, before, at, 1, 1u);
+    CUgraphNode node = kernel_node(graph_, add_, before, at, 1, 1u);
     CUkernelNodeAttrValue value{};
     value.deviceUpdatableKernelNode.deviceUpdatable = 1;
     EXPECT_EQ(CUDA_SUCCESS, cuGraphKernelNodeSetAttribute(node, kUpdatable, &value));
@@ -240,7 +226,7 @@ class DeviceUpdate : public GraphControl {
 
 TEST_F(DeviceUpdate, AKernelChangesTheNodeBehindIt) {
   uint64_t target = 0;
-  CUgraphNode change = kernel(graph_, chain_, {}, memory_ + 16, 0u);
+  CUgraphNode change = kernel_node(graph_, chain_, {}, memory_ + 16, 0u);
   CUgraphNode node = updatable(memory_, {change}, &target);
   CUgraphExec exec = instantiate();
   CUdeviceptr elsewhere = memory_ + 8;
@@ -316,7 +302,7 @@ TEST_F(GraphMemoryNodes, MemoryLivesBetweenItsTwoNodes) {
   CUDA_MEMSET_NODE_PARAMS zero{block, 0, 5, 4, 1, 1};
   CUgraphNode fill = nullptr, use = nullptr, copy = nullptr, free = nullptr;
   CHECK_CU(cuGraphAddMemsetNode(&fill, graph_, &alloc, 1, &zero, context_));
-  use = kernel(graph_, chain_, {fill}, block, 7u);
+  use = kernel_node(graph_, chain_, {fill}, block, 7u);
   CUDA_MEMCPY3D out{};
   out.srcMemoryType = out.dstMemoryType = CU_MEMORYTYPE_DEVICE;
   out.srcDevice = block, out.dstDevice = memory_;

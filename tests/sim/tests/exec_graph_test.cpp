@@ -12,16 +12,7 @@ class Graph : public Exec {
     CHECK_CU(cuGraphCreate(&graph_, 0));
   }
   CUgraphNode chain_node(unsigned step, std::vector<CUgraphNode> before = {}) {
-    void* parameters[] = {&memory_, &step};
-    CUDA_KERNEL_NODE_PARAMS params{};
-    params.func = chain_;
-    params.gridDimX = params.gridDimY = params.gridDimZ = 1;
-    params.blockDimX = params.blockDimY = params.blockDimZ = 1;
-    params.kernelParams = parameters;
-    CUgraphNode node = nullptr;
-    EXPECT_EQ(CUDA_SUCCESS,
-              cuGraphAddKernelNode_v2(&node, graph_, before.data(), before.size(), &params));
-    return node;
+    return kernel_node(graph_, chain_, before, memory_, step);
   }
   CUgraphExec instantiate() {
     CUgraphExec exec = nullptr;
