@@ -47,7 +47,8 @@ std::shared_ptr<const Layout> Layouts::learn(CUfunction function) noexcept {
     if (result == CUDA_ERROR_INVALID_VALUE) break;  // past the last parameter
     if (result != CUDA_SUCCESS) return nullptr;
     if (bytes < 8) continue;
-    const uint32_t step = offset % 8 || bytes % 8 ? 4 : 8;
+    // Of what is packed to bytes this sees what its place or its size gives away.
+    const uint32_t step = offset % kPackedStep || bytes % kPackedStep ? 1 : kPackedStep;
     layout->words.push_back({index, static_cast<uint32_t>(bytes), step});
   }
   std::lock_guard held(mutex_);

@@ -21,7 +21,7 @@ struct Layout {
   struct Word {      // one parameter that is large enough to hold an address
     uint32_t index;  // in kernelParams
     uint32_t bytes;
-    uint32_t step;  // 8; 4 for packed structs, whose addresses may be off by four
+    uint32_t step;  // between places where an address may begin
   };
   std::vector<Word> words;
 };
@@ -70,6 +70,11 @@ class Layouts {
   std::unordered_map<CUfunction, std::shared_ptr<const Layout>> layouts_;
 };
 
+// In a packed struct an address may begin at any multiple of four, and the size of a struct does
+// not tell whether it is packed. A number taken for an address costs residency, a missed address
+// may cost the job.
+inline constexpr uint32_t kPackedStep = 4;
+
 // Calls visit(address) for every word of the arguments that lies in [base, base + size); stops and
 // returns false as soon as visit does.
 template <class Visit>
@@ -112,7 +117,7 @@ inline bool scan_extra(void** extra, uint64_t base, uint64_t size, Visit&& visit
     else
       return true;
   }
-  return !buffer || scan_words(buffer, buffer + bytes, 4, base, size, visit);
+  return !buffer || scan_words(buffer, buffer + bytes, kPackedStep, base, size, visit);
 }
 
 }  // namespace spillway

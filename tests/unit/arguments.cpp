@@ -87,6 +87,28 @@ TEST_F(Arguments, PointersInPackedStructsAreSeen) {
   EXPECT_EQ(seen(*layout, {&packed}), (std::vector<uint64_t>{9}));
 }
 
+// Their size is that of a struct of whole words.
+TEST_F(Arguments, PointersInAnArrayOfPackedStructsAreSeen) {
+  Layouts layouts(driver);
+  struct __attribute__((packed)) {
+    int count = 3;
+    uint64_t pointer = kBase + 9;
+    int value = 7;
+  } packed[2];
+  const auto layout = layouts.learn(function({{0, sizeof(packed)}}));
+  EXPECT_EQ(seen(*layout, {&packed}), (std::vector<uint64_t>{9, 9}));
+}
+
+TEST_F(Arguments, PointersInAStructPackedToBytesAreSeen) {
+  Layouts layouts(driver);
+  struct __attribute__((packed)) {
+    char kind = 3;
+    uint64_t pointer = kBase + 9;
+  } packed;
+  const auto layout = layouts.learn(function({{0, sizeof(packed)}}));
+  EXPECT_EQ(seen(*layout, {&packed}), (std::vector<uint64_t>{9}));
+}
+
 TEST_F(Arguments, ATensorMapIsSeenByItsFirstWord) {
   Layouts layouts(driver);
   alignas(64) uint64_t map[16] = {kBase + 77, 1, 2, 3};

@@ -1,36 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Addresses that no launch shows: in tables, lists and variables, made on the host and on the
 // device. While other buffers press upon memory, kernels follow them.
+#include "tests/programs/driver/crowd.h"
 #include "tests/programs/driver/kernels.h"
-#include "tests/programs/driver/story.h"
 
 using namespace story;
 
 namespace {
-
-constexpr size_t kBuffers = 7;  // 28 MiB; the first two are reached through memory
-
-std::vector<Buffer> filled() {
-  std::vector<Buffer> buffers;
-  for (size_t i = 0; i < kBuffers; ++i) {
-    buffers.push_back(allocate(4 * kMiB));
-    write_pattern(buffers.back(), static_cast<uint32_t>(i));
-  }
-  return buffers;
-}
-
-void press(const std::vector<Buffer>& buffers) {
-  for (size_t i = 2; i < buffers.size(); ++i) add(buffers[i], 1);
-}
-
-void expect(const std::vector<Buffer>& buffers, uint32_t first, uint32_t second, uint32_t others) {
-  for (uint32_t i = 0; i < buffers.size(); ++i)
-    expect_pattern(buffers[i], i, i == 0 ? first : i == 1 ? second : others, kStride);
-}
-
-void launch(const char* name, void** arguments) {
-  MUST(cuLaunchKernel(kernel(name), 4, 1, 1, 128, 1, 1, 0, nullptr, arguments, nullptr));
-}
 
 void add_through_table(CUdeviceptr table, uint32_t count, uint32_t value) {
   uint32_t words = 4 * kMiB / 4, stride = kStride;
@@ -77,7 +53,6 @@ STORY(a_table_that_is_written_again) {
 }
 
 // Every buffer has been named once, and the holders are gone: nothing is held, everything moves.
-// Were one still held, the last launch would find no room where only copies are possible.
 STORY(holders_that_are_overwritten_or_freed) {
   begin();
   const std::vector<Buffer> buffers = filled();
@@ -93,10 +68,7 @@ STORY(holders_that_are_overwritten_or_freed) {
   }
   MUST(cuMemcpyHtoD(served.address, &buffers[3].address, sizeof(CUdeviceptr)));
   release(served);
-  MUST(try_add_to_all({buffers[0], buffers[1]}, 1));
-  MUST(try_add_to_all({buffers[2], buffers[3]}, 1));
-  MUST(try_add_to_all({buffers[4], buffers[5]}, 1));
-  add(buffers[6], 1);
+  expect_that_all_move(buffers, 1);
   expect(buffers, 2, 2, 2);
 }
 

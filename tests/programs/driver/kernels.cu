@@ -30,6 +30,27 @@ __global__ void add_to_all(Many many) {
   }
 }
 
+__global__ void add_deep(Deep deep) {
+  for (uint32_t i = thread_index() * deep.stride; i < deep.words;
+       i += thread_count() * deep.stride) {
+    deep.operands[2].storage[1].data[i] += deep.value;
+    deep.operands[1].storage[0].data[i] += deep.value;
+  }
+}
+
+__global__ void add_large(Large large) {
+  for (uint32_t i = thread_index() * large.stride; i < large.words;
+       i += thread_count() * large.stride)
+    large.last[i] += large.value + large.filler[1500];
+}
+
+__global__ void add_packed(Packed packed, uint32_t stride) {
+  for (const PackedEntry& entry : packed.entries) {
+    for (uint32_t i = thread_index() * stride; i < entry.words; i += thread_count() * stride)
+      entry.data[i] += entry.value;
+  }
+}
+
 __global__ void copy_words(uint32_t* out, const uint32_t* in, uint32_t words, uint32_t stride) {
   for (uint32_t i = thread_index() * stride; i < words; i += thread_count() * stride)
     out[i] = in[i];
