@@ -43,6 +43,11 @@ constexpr Way kWays[] = {
     {"hidden", "holders_that_are_overwritten_or_freed"},
     {"hidden", "a_list_made_on_the_host"},
     {"hidden", "a_table_that_a_graph_uploads"},
+    {"textures", "over_linear_memory"},
+    {"textures", "over_pitched_memory"},
+    {"textures", "textures_that_are_destroyed"},
+    {"textures", "a_texture_that_outlives_its_memory"},
+    {"textures", "a_surface_over_an_array"},
 };
 INSTANTIATE_TEST_SUITE_P(with, Hidden, testing::ValuesIn(kWays),
                          [](const auto& info) { return std::string(info.param.story); });

@@ -91,5 +91,32 @@ __global__ void add_through_list(const Element* first, uint32_t words, uint32_t 
   }
 }
 
+// What only a texture or surface names. A sum does not care for the order of its parts.
+__global__ void sum_texture(uint32_t* out, cudaTextureObject_t texture, uint32_t words,
+                            uint32_t stride) {
+  uint32_t sum = 0;
+  for (uint32_t i = thread_index() * stride; i < words; i += thread_count() * stride)
+    sum += tex1Dfetch<uint32_t>(texture, static_cast<int>(i)) * (i + 1);
+  atomicAdd(out, sum);
+}
+
+__global__ void sum_texture_plane(uint32_t* out, cudaTextureObject_t texture, uint32_t width,
+                                  uint32_t height, uint32_t stride) {
+  uint32_t sum = 0;
+  for (uint32_t i = thread_index() * stride; i < width * height; i += thread_count() * stride) {
+    const float x = static_cast<float>(i % width), y = static_cast<float>(i / width);
+    sum += tex2D<uint32_t>(texture, x + 0.5f, y + 0.5f) * (i + 1);
+  }
+  atomicAdd(out, sum);
+}
+
+__global__ void add_to_surface(cudaSurfaceObject_t surface, uint32_t width, uint32_t height,
+                               uint32_t stride, uint32_t value) {
+  for (uint32_t i = thread_index() * stride; i < width * height; i += thread_count() * stride) {
+    const int x = static_cast<int>(i % width * 4), y = static_cast<int>(i / width);
+    surf2Dwrite(surf2Dread<uint32_t>(surface, x, y) + value, surface, x, y);
+  }
+}
+
 __global__ void nothing() {}
 }
