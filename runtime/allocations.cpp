@@ -132,8 +132,8 @@ CUresult serve(Engine& engine, Device& device, CUdeviceptr* out, uint64_t bytes,
       device.limit.load() + engine.host_limit - std::min(engine.host_limit, spare);
   if (extent < bytes || device.live_bytes > most || extent > most - device.live_bytes) {
     engine.counters.refused++;
-    say_exhausted(engine, device, "an allocation", bytes);
-    return CUDA_ERROR_OUT_OF_MEMORY;  // it could never be backed, wherever everything else went
+    // It could never be backed, wherever everything else went.
+    return exhausted(engine, device, "an allocation", bytes);
   }
   Range* range = reuse(engine, held, device, context, bytes, ordered);
   const bool reused = range != nullptr;

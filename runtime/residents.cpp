@@ -100,8 +100,12 @@ void unpin_held(const Held&, std::span<Range* const> ranges) {
 
 }  // namespace
 
-void say_exhausted(Engine& engine, Device& device, const char* what, uint64_t bytes) noexcept {
-  if (engine.said_exhausted) return;
+CUresult exhausted(Engine& engine, Device& device, const char* what, uint64_t bytes) noexcept {
+  // In a broken context nothing moves any more, and any call of the driver says what broke it.
+  size_t free = 0, total = 0;
+  const CUresult broken = engine.driver.cuMemGetInfo_v2(&free, &total);
+  if (broken != CUDA_SUCCESS) return broken;
+  if (engine.said_exhausted) return CUDA_ERROR_OUT_OF_MEMORY;
   engine.said_exhausted = true;
   log(LogLevel::Warn,
       "out of memory: {} of {} MiB does not fit. Device: {} of {} MiB held by us, {} MiB by "
@@ -111,6 +115,7 @@ void say_exhausted(Engine& engine, Device& device, const char* what, uint64_t by
       what, bytes >> 20, device.chunks.held() >> 20, device.limit.load() >> 20,
       device.external.load() >> 20, engine.host_held.load() >> 20, engine.host_limit >> 20,
       device.live_bytes >> 20);
+  return CUDA_ERROR_OUT_OF_MEMORY;
 }
 
 CUresult acquire(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause,
@@ -152,10 +157,9 @@ CUresult acquire(Engine& engine, std::vector<Range*>& ranges, Need need, Cause c
     engine.changed.notify_all();
     uint64_t bytes = 0;
     for (const Range* range : ranges) bytes += range->extent;
-    if (!ranges.empty())
-      say_exhausted(engine, *engine.device(ranges[0]->device), "the working set of one call",
-                    bytes);
-    return CUDA_ERROR_OUT_OF_MEMORY;
+    if (ranges.empty()) return CUDA_ERROR_OUT_OF_MEMORY;
+    return exhausted(engine, *engine.device(ranges[0]->device), "the working set of one call",
+                     bytes);
   }
   if (need == Need::Device &&
       !std::ranges::all_of(ranges, [](const Range* range) { return on_device(*range); }))
@@ -240,8 +244,7 @@ CUresult back_range(Engine& engine, Device& device, Range& range) noexcept {
     for (Range* seam : seams) mover.drop(*seam);
   });
   if (complete) return CUDA_SUCCESS;
-  say_exhausted(engine, device, "an allocation", range.span);
-  return CUDA_ERROR_OUT_OF_MEMORY;
+  return exhausted(engine, device, "an allocation", range.span);
 }
 
 bool relieve(Engine& engine, Device& device, uint64_t bytes) noexcept {

@@ -40,8 +40,9 @@ CUresult back_range(Engine& engine, Device& device, Range& range) noexcept;
 // which nobody here takes again before ChunkPool::ask_again(). False: there was nothing to free.
 bool relieve(Engine& engine, Device& device, uint64_t bytes) noexcept;
 
-// Says, once until memory is freed again, what filled what. With the ledger held.
-void say_exhausted(Engine& engine, Device& device, const char* what, uint64_t bytes) noexcept;
+// What the application hears when there is no room: OUT_OF_MEMORY, and once until memory is freed
+// again a log line of what filled what; or what broke its context. With the ledger held.
+CUresult exhausted(Engine& engine, Device& device, const char* what, uint64_t bytes) noexcept;
 
 // Takes everything away from ranges of a context that is about to end; the work in it is over.
 void drop_context(Engine& engine, CUcontext context) noexcept;

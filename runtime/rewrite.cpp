@@ -136,8 +136,8 @@ Need need_for(Engine& engine, const std::vector<Range*>& ranges) {
   return Need::Fixed;
 }
 
-// Holds the target of every word once. False: they cannot all be kept usable; none is held.
-bool hold_words(Engine& engine, Words& words) {
+// Holds the target of every word once. Not SUCCESS: they cannot all be kept usable; none is held.
+CUresult hold_words(Engine& engine, Words& words) {
   std::vector<Range*> targets;
   {
     Held held(engine.ledger);
@@ -151,10 +151,11 @@ bool hold_words(Engine& engine, Words& words) {
     std::ranges::sort(targets);
     targets.erase(std::unique(targets.begin(), targets.end()), targets.end());
   }
-  if (words.empty()) return true;
+  if (words.empty()) return CUDA_SUCCESS;
   if (need_for(engine, targets) == Need::Stable ||
       acquire(engine, targets, Need::Fixed, Cause::Pin) != CUDA_SUCCESS) {
-    if (acquire(engine, targets, Need::Stable, Cause::Pin) != CUDA_SUCCESS) return false;
+    const CUresult result = acquire(engine, targets, Need::Stable, Cause::Pin);
+    if (result != CUDA_SUCCESS) return result;
   }
   {
     Held held(engine.ledger);
@@ -164,7 +165,7 @@ bool hold_words(Engine& engine, Words& words) {
     for (const Hidden::Word& word : words) engine.holds.add(held, *word.range, PinReason::Hidden);
   }
   unpin(engine, targets);
-  return true;
+  return CUDA_SUCCESS;
 }
 
 CUresult acquire_fixed(Engine& engine, CUdeviceptr address, std::vector<Range*>& ranges) {
@@ -185,8 +186,9 @@ CUresult Manager::rewrite_slowly(std::span<const Rewrite> rewrites, StreamRef re
   Words words;
   for (const Rewrite& rewrite : rewrites) find_words(engine_, rewrite, words);
   if (words.empty() && !engine_.hidden.any()) return submit();
-  if (!hold_words(engine_, words)) return CUDA_ERROR_OUT_OF_MEMORY;
-  const CUresult result = submit();
+  CUresult result = hold_words(engine_, words);
+  if (result != CUDA_SUCCESS) return result;
+  result = submit();
   Held held(engine_.ledger);
   if (result != CUDA_SUCCESS) {
     for (const Hidden::Word& word : words)
@@ -212,8 +214,9 @@ CUresult Manager::rewrite_by_graph(CUgraphExec exec, Submission submit) noexcept
   Words words;
   for (const Rewrite& rewrite : rewrites) find_words(engine_, rewrite, words);
   if (words.empty()) return submit();
-  if (!hold_words(engine_, words)) return CUDA_ERROR_OUT_OF_MEMORY;
-  const CUresult result = submit();
+  CUresult result = hold_words(engine_, words);
+  if (result != CUDA_SUCCESS) return result;
+  result = submit();
   Held held(engine_.ledger);
   engine_.hidden.put(engine_, held, words);
   return result;
