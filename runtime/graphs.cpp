@@ -26,7 +26,9 @@ void add_kernel(Engine& engine, CUfunction function, void** params, void** extra
     return true;
   };
   const uint64_t base = engine.arena.base(), size = engine.arena.size();
-  if (extra) {
+  if (!engine.config.trust_arguments) {
+    out.opaque = true;
+  } else if (extra) {
     scan_extra(extra, base, size, note);
   } else if (const auto layout = engine.layouts.learn(function)) {
     if (params) scan_params(*layout, params, base, size, note);

@@ -100,6 +100,7 @@ bool Manager::use_joined(Range& at, CUdeviceptr address, StreamState& stream, Us
 
 CUresult Manager::launch_slowly(CUfunction function, void** params, void** extra, StreamRef ref,
                                 Submission submit) noexcept {
+  if (!engine_.config.trust_arguments) return launch_anything(ref, submit);
   std::vector<CUdeviceptr> named;
   const auto note = [&](uint64_t address) {
     named.push_back(address);
@@ -146,10 +147,13 @@ CUresult Manager::hold_slowly(std::span<const Access> accesses, Submission submi
 
 CUresult Manager::launch_graph(CUgraphExec exec, StreamRef ref, Submission submit) noexcept {
   std::vector<Range*> ranges;
+  if (!engine_.config.trust_arguments) ranges = all_live(engine_);
   {
     Held held(engine_.ledger);
     const auto found = engine_.graphs.find(exec);
-    if (found != engine_.graphs.end()) ranges = found->second.ranges;
+    if (found != engine_.graphs.end())
+      for (Range* range : found->second.ranges)
+        if (std::ranges::find(ranges, range) == ranges.end()) ranges.push_back(range);
   }
   return run(engine_, ranges, Need::Device, Cause::Launch, ref, submit);
 }

@@ -45,7 +45,7 @@ CUresult Manager::launch(CUfunction function, void** params, void** extra, Strea
     };
     bool ready;
     if (extra) {
-      ready = scan_extra(extra, arena.base(), arena.size(), use);
+      ready = engine_.config.trust_arguments && scan_extra(extra, arena.base(), arena.size(), use);
     } else {
       const Layout* layout = engine_.layouts.find(function);
       ready = layout && (params || layout->words.empty()) &&

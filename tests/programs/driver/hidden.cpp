@@ -119,16 +119,28 @@ STORY(a_table_that_a_graph_uploads) {
   expect(buffers, 20, 20, 4);
 }
 
-// Only kernels know these addresses. The one that made the table named them once.
+namespace {
+
+// Only kernels know these addresses: the one that makes the table or the list names them once.
+void write(const char* writer, const std::vector<Buffer>& buffers, const Buffer& to) {
+  Many many{2, 0, 0, 0, {}};
+  for (size_t i = 0; i < 2; ++i) many.out[i] = reinterpret_cast<uint32_t*>(buffers[i].address);
+  CUdeviceptr address = to.address;
+  void* arguments[] = {&address, &many};
+  launch(writer, arguments);
+}
+
+void write_table(const std::vector<Buffer>& buffers, const Buffer& to) {
+  write("write_table", buffers, to);
+}
+
+}  // namespace
+
 STORY(a_table_made_on_the_device) {
   begin();
   const std::vector<Buffer> buffers = filled();
   const Buffer table = allocate(4096);
-  Many many{2, 0, 0, 0, {}};
-  for (size_t i = 0; i < 2; ++i) many.out[i] = reinterpret_cast<uint32_t*>(buffers[i].address);
-  CUdeviceptr to = table.address;
-  void* arguments[] = {&to, &many};
-  launch("write_table", arguments);
+  write_table(buffers, table);
   for (uint32_t round = 0; round < 3; ++round) {
     press(buffers);
     MUST(cuCtxSynchronize());
@@ -136,4 +148,82 @@ STORY(a_table_made_on_the_device) {
     MUST(cuCtxSynchronize());
   }
   expect(buffers, 30, 30, 3);
+}
+
+STORY(a_list_made_on_the_device) {
+  begin();
+  const std::vector<Buffer> buffers = filled();
+  const Buffer list = allocate(4096);
+  write("write_list", buffers, list);
+  for (uint32_t round = 0; round < 3; ++round) {
+    press(buffers);
+    MUST(cuCtxSynchronize());
+    add_through_list(list.address, 10);
+    MUST(cuCtxSynchronize());
+  }
+  expect(buffers, 30, 30, 3);
+}
+
+STORY(a_call_after_a_fault) {
+  begin();
+  const std::vector<Buffer> buffers = filled();
+  const Buffer table = allocate(4096);
+  write_table(buffers, table);
+  press(buffers);
+  MUST(cuCtxSynchronize());
+  add_through_table(table.address, 2, 10);
+  cuCtxSynchronize();
+  say("%s", name_of(cuMemsetD8(buffers[0].address, 0, 4096)));
+}
+
+// Nobody waits for anybody: buffers move while kernels that are not known to use them run. A launch
+// may be refused, and the story says so and ends.
+STORY(a_table_made_on_the_device_and_followed_in_haste) {
+  begin();
+  const std::vector<Buffer> buffers = filled();
+  if (try_add(buffers[2], 6) == CUDA_ERROR_OUT_OF_MEMORY) {
+    say("refused");
+    return;
+  }
+  const Buffer table = allocate(4096);
+  write_table(buffers, table);
+  for (uint32_t round = 0; round < 6; ++round) {
+    for (size_t i = 3; i < buffers.size(); ++i) add(buffers[i], 1);
+    add_through_table(table.address, 2, 10);
+    add(buffers[0], 1);
+    add(buffers[1], 1);
+  }
+  expect(buffers, 66, 66, 6);
+}
+
+// The graph is older than the buffers that its kernel reaches.
+STORY(a_table_that_a_graph_follows_in_haste) {
+  begin();
+  const Buffer table = allocate(4096);
+  CUdeviceptr from = table.address;
+  uint32_t count = 2, words = 4 * kMiB / 4, stride = kStride, value = 10;
+  void* arguments[] = {&from, &count, &words, &stride, &value};
+  CUDA_KERNEL_NODE_PARAMS node{};
+  node.func = kernel("add_through_table");
+  node.gridDimX = 4;
+  node.blockDimX = 128;
+  node.gridDimY = node.gridDimZ = node.blockDimY = node.blockDimZ = 1;
+  node.kernelParams = arguments;
+  CUgraph graph = nullptr;
+  CUgraphNode only = nullptr;
+  CUgraphExec exec = nullptr;
+  MUST(cuGraphCreate(&graph, 0));
+  MUST(cuGraphAddKernelNode(&only, graph, nullptr, 0, &node));
+  MUST(cuGraphInstantiate(&exec, graph, 0));
+  const std::vector<Buffer> buffers = filled();
+  write_table(buffers, table);
+  for (uint32_t round = 0; round < 6; ++round) {
+    press(buffers);
+    MUST(cuGraphLaunch(exec, nullptr));
+    add(buffers[0], 1);
+    add(buffers[1], 1);
+  }
+  MUST(cuGraphExecDestroy(exec));
+  MUST(cuGraphDestroy(graph));
+  expect(buffers, 66, 66, 6);
 }

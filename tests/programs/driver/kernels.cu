@@ -83,6 +83,12 @@ __global__ void write_table(uint32_t** table, Many many) {
   for (uint32_t k = 0; k < many.count; ++k) table[k] = many.out[k];
 }
 
+__global__ void write_list(Element* first, Many many) {
+  if (thread_index() != 0) return;
+  for (uint32_t k = 0; k < many.count; ++k)
+    first[k] = {many.out[k], k + 1 < many.count ? &first[k + 1] : nullptr};
+}
+
 __global__ void add_through_list(const Element* first, uint32_t words, uint32_t stride,
                                  uint32_t value) {
   for (const Element* at = first; at != nullptr; at = at->next) {
