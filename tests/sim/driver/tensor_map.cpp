@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tensor map descriptors (TMA). Of the real layout only one thing is known well enough to rely on:
-// the first 8 bytes are the global address, little-endian. The rest is in an order of our own.
-// Nothing looks at the address when a descriptor is made, and no instruction here uses one.
+// the first 8 bytes are the global address, little-endian. The rest is in an order of our own
+// (ptx/tensor_map.h). Nothing looks at the address when a descriptor is made.
 #include <cstring>
 
 #include "tests/sim/driver/api.h"
 #include "tests/sim/driver/settings.h"
+#include "tests/sim/ptx/tensor_map.h"
 
 namespace sim {
 namespace {
 
-constexpr unsigned kMostDimensions = 5;
+using Layout = ptx::TensorMap;
+constexpr unsigned kMostDimensions = ptx::kTensorDimensions;
 
 // What both encodings have in common.
 struct Tensor {
@@ -23,17 +25,6 @@ struct Tensor {
   CUtensorMapInterleave interleave;
   CUtensorMapSwizzle swizzle;
 };
-
-// The 128 bytes.
-struct Layout {
-  uint64_t address;
-  uint8_t type, rank, interleave, swizzle, l2, fill, im2col, steps[kMostDimensions];
-  uint32_t dims_less_one[kMostDimensions];
-  uint32_t strides_by_16[kMostDimensions - 1];
-  uint32_t box[kMostDimensions];  // tiled; channels and pixels of im2col
-  int8_t lower[kMostDimensions - 2], upper[kMostDimensions - 2];
-};
-static_assert(sizeof(Layout) <= sizeof(CUtensorMap));
 
 unsigned element_bytes(CUtensorMapDataType type) {
   constexpr unsigned kBytes[] = {1, 2, 4, 4, 8, 8, 2, 4, 8, 2, 4, 4, 4};
@@ -76,6 +67,7 @@ Layout encode(const Tensor& t, CUtensorMapL2promotion l2, CUtensorMapFloatOOBfil
   made.swizzle = static_cast<uint8_t>(t.swizzle);
   made.l2 = static_cast<uint8_t>(l2);
   made.fill = static_cast<uint8_t>(fill);
+  made.element = static_cast<uint8_t>(element_bytes(t.type));
   for (unsigned i = 0; i < t.rank; ++i) {
     made.steps[i] = static_cast<uint8_t>(t.steps[i]);
     made.dims_less_one[i] = static_cast<uint32_t>(t.dims[i] - 1);
@@ -84,7 +76,8 @@ Layout encode(const Tensor& t, CUtensorMapL2promotion l2, CUtensorMapFloatOOBfil
   return made;
 }
 
-CUresult give(const Layout& layout, CUtensorMap* out) {
+CUresult give(Layout layout, CUtensorMap* out) {
+  layout.seal = seal_of(layout);
   std::memset(out, 0, sizeof *out);
   std::memcpy(out, &layout, sizeof layout);
   return CUDA_SUCCESS;
@@ -151,7 +144,7 @@ SIM_API cuTensorMapReplaceAddress(CUtensorMap* map, void* address) {
   sim::Layout layout;
   std::memcpy(&layout, map, sizeof layout);
   const unsigned align = layout.interleave == CU_TENSOR_MAP_INTERLEAVE_32B ? 32 : 16;
-  if (layout.rank == 0 || fresh % align != 0) return CUDA_ERROR_INVALID_VALUE;
+  if (layout.seal != seal_of(layout) || fresh % align != 0) return CUDA_ERROR_INVALID_VALUE;
   layout.address = fresh;
   return sim::give(layout, map);
 }

@@ -427,6 +427,12 @@ Handler control_handler(const Inst& in) {
       return grid_dependency;
     case Op::Texture:
       return texture_access;
+    case Op::Bulk:
+      return bulk_copy;
+    case Op::BulkGroup:
+      return bulk_group;
+    case Op::Mbarrier:
+      return mbarrier;
     case Op::Unsupported:
       return unsupported;
     case Op::Special:

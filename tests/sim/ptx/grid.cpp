@@ -72,6 +72,7 @@ void start_block(Run& run, Block& block, Dim index) {
   block.index = index;
   block.alive = block.threads;
   for (BarrierState& b : block.barriers) b = {};
+  block.copies.clear();
   for (Warp& w : block.warps) {
     const unsigned left = block.threads - w.index * kLanes;
     w.alive = left >= kLanes ? ~0u : (1u << left) - 1;
@@ -125,6 +126,7 @@ void body(void* argument) {
       while (block.alive) {
         if (!turn(run, block)) stop(block.warps.front(), Outcome::BarrierError, 0);
       }
+      finish_copies(block);
     }
     return;
   }
@@ -135,6 +137,7 @@ void body(void* argument) {
     for (Block& block : run.blocks) {
       if (!block.alive) continue;
       moved |= turn(run, block);
+      if (!block.alive) finish_copies(block);
       alive |= block.alive != 0;
     }
     if (alive && !moved) stop(run.blocks.front().warps.front(), Outcome::BarrierError, 0);

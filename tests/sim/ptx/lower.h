@@ -96,6 +96,10 @@ class Lower {
   void prefetch();
   void cp_async();
   void mapa();
+  // lower_bulk.cpp
+  void cp_bulk();
+  void mbarrier();
+  uint32_t whole_address(const Operand& o, Space space, unsigned* width);
   void texture();
   void surface_load();
   void surface_store();

@@ -339,6 +339,7 @@ const std::map<std::string_view, Lower::Rule>& Lower::rules() {
       {"applypriority", &Lower::prefetch},
       {"cp", &Lower::cp_async},
       {"mapa", &Lower::mapa},
+      {"mbarrier", &Lower::mbarrier},
       {"tex", &Lower::texture},
       {"suld", &Lower::surface_load},
       {"sust", &Lower::surface_store},

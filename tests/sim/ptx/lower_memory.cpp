@@ -200,6 +200,7 @@ void Lower::prefetch() {
 // cp.async and its groups. The copy is done at once, so that waiting for it is nothing.
 void Lower::cp_async() {
   if (!take("async")) throw Refused("unknown instruction");
+  if (take("bulk")) return cp_bulk();
   if (take("commit_group") || take("wait_group") || take("wait_all")) {
     emit(Op::Nop, Type::B32);
     return;
@@ -208,7 +209,7 @@ void Lower::cp_async() {
   take_memory_order(&order);
   if (!take("shared") && !take("shared::cta")) throw Refused("form of cp.async");
   if (!take("global")) throw Refused("form of cp.async");
-  if (!words_.empty()) return;  // .bulk, .mbarrier, .ignore-src: refused by what is left
+  if (!words_.empty()) return;  // .mbarrier, .ignore-src: refused by what is left
   if (operand(2).kind != Operand::Kind::Integer) throw Invalid("size is no constant");
   const auto size = operand(2).value;
   if (size != 4 && size != 8 && size != 16) throw Invalid("size must be 4, 8 or 16");

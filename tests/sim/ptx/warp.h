@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "tests/sim/ptx/bulk.h"
 #include "tests/sim/ptx/inst.h"
 
 namespace sim::ptx {
@@ -109,6 +110,7 @@ struct Block {
   std::vector<Warp> warps;
   std::vector<char> shared, local;  // with slack for alignment
   BarrierState barriers[16];
+  BulkCopies copies;
   uint32_t threads = 0;
   uint32_t alive = 0;   // threads that have not exited
   uint64_t serial = 0;  // changes when a barrier completes or a thread exits
