@@ -164,8 +164,7 @@ Told single(const std::string& body) {
   const auto module = device.load(text);
   if (!module) return told;
   const uint64_t in = device.put(numbers(4096)), out = device.put(std::vector<uint32_t>{0});
-  const Map map =
-      whole_tensor_rows ? map_of(in, {32, 64}, {32, 8}, 0, 3) : map_of(in, {32, 64}, {16, 8}, 0, 0);
+  const Map map = map_of(in, {32, 64}, {32, 8}, 0, 3);
   told.result = device.launch(*module, "k", grid({1}, {1}), map, in, out);
   told.word = device.get<uint32_t>(out, 1)[0];
   return told;
