@@ -18,10 +18,9 @@ endfunction()
 # the library, and judges; in build/tests.
 function(test_runner name)
   cmake_parse_arguments(runner "" "" "LIBRARIES;RUNS" ${ARGN})
-  find_package(CLI11 REQUIRED)
   find_package(nlohmann_json REQUIRED)
   add_executable(${name} ${runner_UNPARSED_ARGUMENTS})
-  target_link_libraries(${name} PRIVATE ${runner_LIBRARIES} test_support test_flags CLI11::CLI11
+  target_link_libraries(${name} PRIVATE ${runner_LIBRARIES} test_support test_arguments test_flags
                         nlohmann_json::nlohmann_json)
   target_precompile_headers(${name} REUSE_FROM precompiled_tests)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)

@@ -2,13 +2,13 @@
 // What an allocation and its free cost when both are cached: through the library, and from the
 // simulated driver's own pool. Processes with the library and without it alternate; medians over
 // them. Last line: alloc: pair=<ns> base=<ns> ratio=<x> pairs_per_s=<n>
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "tests/support/arguments.h"
 #include "tests/support/place.h"
 
 namespace {
@@ -50,15 +50,11 @@ Times measure(bool hooked, int batches) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Measures a cached pair of allocation and free.");
+  support::Arguments arguments("Measures a cached pair of allocation and free.");
   int rounds = 7, batches = 40;
-  app.add_option("--rounds", rounds, "Pairs of processes")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  app.add_option("--batches", batches, "Batches of allocations in each")
-      ->check(CLI::Range(1, 1000000))
-      ->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
+  arguments.add("--rounds", rounds, "Pairs of processes").between(1, 1000);
+  arguments.add("--batches", batches, "Batches of allocations in each").between(1, 1000000);
+  if (!arguments.parse(argc, argv)) return arguments.status();
   std::vector<double> ordered[2], plain[2];
   try {
     for (int round = 0; round < rounds; ++round) {

@@ -3,7 +3,6 @@
 // without it alternate; the figure is the median of the differences between neighbours. By default
 // on a driver that does nothing, so that only the library's own time is seen. Last line: launch:
 // base=<ns> hooked=<ns> added4=<ns> added16=<ns>
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <exception>
@@ -12,6 +11,7 @@
 #include <sstream>
 
 #include "tests/bench/shapes.h"
+#include "tests/support/arguments.h"
 #include "tests/support/place.h"
 
 namespace {
@@ -59,21 +59,15 @@ std::map<std::string, double> measure(Driver driver, bool hooked, int batches) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Measures what the library adds to a kernel launch.");
+  support::Arguments arguments("Measures what the library adds to a kernel launch.");
   Driver driver = Driver::Null;
   int rounds = 15, batches = 400;
-  app.add_option("--driver", driver, "null: one that does nothing; simulated; installed")
-      ->transform(
-          CLI::CheckedTransformer(std::map<std::string, Driver>{{"null", Driver::Null},
-                                                                {"simulated", Driver::Simulated},
-                                                                {"installed", Driver::Installed}}));
-  app.add_option("--rounds", rounds, "Pairs of processes")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  app.add_option("--batches", batches, "Batches of launches in each")
-      ->check(CLI::Range(1, 1000000))
-      ->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
+  arguments.add(
+      "--driver", driver, "null: one that does nothing; simulated; installed",
+      {{"null", Driver::Null}, {"simulated", Driver::Simulated}, {"installed", Driver::Installed}});
+  arguments.add("--rounds", rounds, "Pairs of processes").between(1, 1000);
+  arguments.add("--batches", batches, "Batches of launches in each").between(1, 1000000);
+  if (!arguments.parse(argc, argv)) return arguments.status();
 
   std::map<std::string, std::vector<double>> base, hooked, added;
   try {

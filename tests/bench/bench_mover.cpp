@@ -7,7 +7,6 @@
 //
 // On a real GPU (--real) the scan alone is timed, against copies both ways in the same run, and the
 // last line is: mover: real duplex=<share> moved=<GB/s> link=<GB/s>
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -18,6 +17,7 @@
 #include <stdexcept>
 
 #include "tests/bench/models.h"
+#include "tests/support/arguments.h"
 #include "tests/support/place.h"
 
 namespace {
@@ -241,21 +241,20 @@ double measure_model(const std::string& name, int steps) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Measures how well memory moves, in virtual time.");
+  support::Arguments arguments("Measures how well memory moves, in virtual time.");
   int tensors = 64, cycles = 4, steps = 2;
   uint64_t mib = 32;
   bool only_scan = false, real = false;
   support::Gpu gpu = support::Gpu::Installed;
-  app.add_option("--tensors", tensors, "Tensors of the scan")->capture_default_str();
-  app.add_option("--mib", mib, "MiB of each")->capture_default_str();
-  app.add_option("--cycles", cycles, "Measured cycles")->capture_default_str();
-  app.add_option("--steps", steps, "Training steps of the models")->capture_default_str();
-  app.add_flag("--only-scan", only_scan, "Leave the models out");
-  app.add_flag("--real", real, "In real time, the scan alone");
-  app.add_option("--gpu", gpu, "Of --real: the machine's own, or the simulated one")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, support::Gpu>{
-          {"simulated", support::Gpu::Simulated}, {"installed", support::Gpu::Installed}}));
-  CLI11_PARSE(app, argc, argv);
+  arguments.add("--tensors", tensors, "Tensors of the scan");
+  arguments.add("--mib", mib, "MiB of each");
+  arguments.add("--cycles", cycles, "Measured cycles");
+  arguments.add("--steps", steps, "Training steps of the models");
+  arguments.add("--only-scan", only_scan, "Leave the models out");
+  arguments.add("--real", real, "In real time, the scan alone");
+  arguments.add("--gpu", gpu, "Of --real: the machine's own, or the simulated one",
+                {{"simulated", support::Gpu::Simulated}, {"installed", support::Gpu::Installed}});
+  if (!arguments.parse(argc, argv)) return arguments.status();
   try {
     if (real) {
       measure_real(tensors, mib, cycles, gpu);

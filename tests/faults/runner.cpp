@@ -3,7 +3,6 @@
 // from the library, while a job runs in too little memory. The job must end with the right bytes or
 // with an error that CUDA told it. Last line: faults: PASS|FAIL points=.. crashes=.. hangs=..
 // corrupt=..
-#include <CLI/CLI.hpp>
 #include <atomic>
 #include <cstdio>
 #include <exception>
@@ -12,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "tests/support/arguments.h"
 #include "tests/support/place.h"
 
 namespace {
@@ -89,20 +89,16 @@ struct Series {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Lets every driver call of the library fail once.");
+  support::Arguments arguments("Lets every driver call of the library fail once.");
   unsigned jobs = 2;
   int seconds = 30, every = 1, depth = 9;
   std::string only;
-  app.add_option("--jobs", jobs, "Jobs at a time")->check(CLI::Range(1, 64))->capture_default_str();
-  app.add_option("--deadline", seconds, "Seconds for one job")->capture_default_str();
-  app.add_option("--every", every, "Only one of so many series")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  app.add_option("--depth", depth, "Calls of a series that fail: 1, 2, 3, 5, 8, ...")
-      ->check(CLI::Range(1, 30))
-      ->capture_default_str();
-  app.add_option("--only", only, "Only this function");
-  CLI11_PARSE(app, argc, argv);
+  arguments.add("--jobs", jobs, "Jobs at a time").between(1, 64);
+  arguments.add("--deadline", seconds, "Seconds for one job");
+  arguments.add("--every", every, "Only one of so many series").between(1, 1000);
+  arguments.add("--depth", depth, "Calls of a series that fail: 1, 2, 3, 5, 8, ...").between(1, 30);
+  arguments.add("--only", only, "Only this function");
+  if (!arguments.parse(argc, argv)) return arguments.status();
 
   std::vector<Series> series;
   for (const char* function : kFunctions)

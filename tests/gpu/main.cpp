@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // gpu_probe: one question about this GPU and driver per run. gpu_check.py runs them all.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <string_view>
 
 #include "tests/gpu/observer.h"
 #include "tests/gpu/probe.h"
+#include "tests/support/arguments.h"
 
 namespace {
 
@@ -112,15 +112,16 @@ int run(const Probe& probe, bool small) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Answers one question about this GPU and its driver; one JSON object per line."};
+  support::Arguments arguments(
+      "Answers one question about this GPU and its driver; one JSON object per line.");
   bool want_list = false, want_machine = false, small = false;
   std::string only;
-  app.add_flag("--list", want_list, "the probes, their questions and time limits");
-  app.add_flag("--machine", want_machine, "what this machine is (exit 3: no device)");
-  app.add_flag("--small", small, "sizes for a simulated GPU");
-  app.add_option("--only", only, "the probe to run");
-  app.require_option(1, 2);
-  CLI11_PARSE(app, argc, argv);
+  arguments.add("--list", want_list, "the probes, their questions and time limits");
+  arguments.add("--machine", want_machine, "what this machine is (exit 3: no device)");
+  arguments.add("--small", small, "sizes for a simulated GPU");
+  arguments.add("--only", only, "the probe to run");
+  arguments.need(1, 2);
+  if (!arguments.parse(argc, argv)) return arguments.status();
 
   if (want_list) return list();
   const Probe* probe = std::ranges::find(kProbes, std::string_view(only),

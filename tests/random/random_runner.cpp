@@ -2,7 +2,6 @@
 // Random differential testing: random_runner --seeds 1000. Each seed's program runs without the
 // library and with it under several budgets, limits, modes, policies and schedules; all bytes and
 // all answers must be the same. Last line: random: PASS|FAIL seeds=.. ops=.. moves=.. mismatches=..
-#include <CLI/CLI.hpp>
 #include <atomic>
 #include <cstdio>
 #include <exception>
@@ -11,31 +10,28 @@
 #include <thread>
 
 #include "tests/random/trial.h"
+#include "tests/support/arguments.h"
 
 int main(int argc, char** argv) {
   using namespace random_program;
-  CLI::App app("Runs random CUDA programs with and without the library and compares all bytes.");
+  support::Arguments arguments(
+      "Runs random CUDA programs with and without the library and compares all bytes.");
   uint64_t seeds = 100, first = 1;
   unsigned jobs = 2;
   int operations = 0, footprint = 0;
   TrialOptions options;
   options.program = support::program("random_program");
-  app.add_option("--seeds", seeds, "How many programs")->capture_default_str();
-  app.add_option("--first", first, "The first seed")->capture_default_str();
-  app.add_option("--jobs", jobs, "Programs at once")
-      ->check(CLI::Range(1, 64))
-      ->capture_default_str();
-  app.add_option("--budgets", options.budgets, "Budgets for each program")
-      ->check(CLI::Range(1, 100))
-      ->capture_default_str();
-  app.add_option("--program", options.program, "Another build of random_program");
-  app.add_option("--operations", operations, "Operations of each program");
-  app.add_option("--footprint", footprint, "MiB that live at once");
-  app.add_option("--deadline", options.seconds, "Seconds for one run")->capture_default_str();
-  app.add_option("--gpu", options.gpu, "The simulated GPU, or the machine's own")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, support::Gpu>{
-          {"simulated", support::Gpu::Simulated}, {"installed", support::Gpu::Installed}}));
-  CLI11_PARSE(app, argc, argv);
+  arguments.add("--seeds", seeds, "How many programs");
+  arguments.add("--first", first, "The first seed");
+  arguments.add("--jobs", jobs, "Programs at once").between(1, 64);
+  arguments.add("--budgets", options.budgets, "Budgets for each program").between(1, 100);
+  arguments.add("--program", options.program, "Another build of random_program");
+  arguments.add("--operations", operations, "Operations of each program");
+  arguments.add("--footprint", footprint, "MiB that live at once");
+  arguments.add("--deadline", options.seconds, "Seconds for one run");
+  arguments.add("--gpu", options.gpu, "The simulated GPU, or the machine's own",
+                {{"simulated", support::Gpu::Simulated}, {"installed", support::Gpu::Installed}});
+  if (!arguments.parse(argc, argv)) return arguments.status();
   if (operations > 0)
     options.size.insert(options.size.end(), {"--operations", std::to_string(operations)});
   if (footprint > 0)

@@ -3,7 +3,6 @@
 // GPU in virtual time: all data right, device and host memory within their limits, no growth. Last
 // line: soak: PASS|FAIL virtual=<minutes> budget_changes=<n> device_peak_over=<MiB>
 // host_peak_over=<MiB> rss_growth=<MiB>
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <exception>
@@ -12,17 +11,18 @@
 #include <stdexcept>
 
 #include "tests/soak/limits.h"
+#include "tests/support/arguments.h"
 #include "tests/support/place.h"
 
 int main(int argc, char** argv) {
-  CLI::App app("Runs a random job for long, with limits that change.");
+  support::Arguments arguments("Runs a random job for long, with limits that change.");
   double minutes = 30;
   int seconds = 600;
   uint64_t seed = 1;
-  app.add_option("--minutes", minutes, "Of virtual time")->capture_default_str();
-  app.add_option("--seconds", seconds, "Of real time, at most")->capture_default_str();
-  app.add_option("--seed", seed, "Of the job")->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
+  arguments.add("--minutes", minutes, "Of virtual time");
+  arguments.add("--seconds", seconds, "Of real time, at most");
+  arguments.add("--seed", seed, "Of the job");
+  if (!arguments.parse(argc, argv)) return arguments.status();
 
   const support::TemporaryFile report(".json"), summary(".json"), limit(".limit");
   std::ofstream(limit.path()) << soak::kMostLimit << '\n';
