@@ -7,7 +7,6 @@
 #include <dlfcn.h>
 
 #include <cstdint>
-#include <cstring>
 
 #include "interpose/elf.h"
 #include "interpose/glibc_versions.h"
@@ -35,12 +34,13 @@ Dlvsym find_libc_dlvsym() noexcept {
   if (object == nullptr) return nullptr;
   while (object->l_prev != nullptr) object = object->l_prev;
   for (; object != nullptr; object = object->l_next) {
-    const char* slash = std::strrchr(object->l_name, '/');
-    const char* file = slash != nullptr ? slash + 1 : object->l_name;
-    if (std::strncmp(file, "libc.so", 7) != 0 && std::strncmp(file, "libdl.so", 8) != 0 &&
-        std::strncmp(file, "libc-", 5) != 0 && std::strncmp(file, "libdl-", 6) != 0) {
+    const char* file = object->l_name;
+    for (const char* c = file; *c != '\0'; ++c)
+      if (*c == '/') file = c + 1;
+    using spillway::begins;
+    if (!begins(file, "libc.so") && !begins(file, "libdl.so") && !begins(file, "libc-") &&
+        !begins(file, "libdl-"))
       continue;
-    }
     if (void* found = spillway::find_in_object(*object, "dlvsym")) {
       return reinterpret_cast<Dlvsym>(found);
     }
@@ -90,7 +90,7 @@ __attribute__((visibility("hidden"))) SpillwayAnswer spillway_dlsym_answer(void*
   void* found = handle == RTLD_NEXT ? spillway::find_after(caller, name) : look_up(handle);
   if (found == nullptr) return kAskTheRealOne;
 
-  const spillway::Routes* routes = spillway::routes();
+  const spillway::Routes* routes = spillway::seen_routes();
   if (is_ours(found)) {
     // The search met our export before the driver's. Without a driver there is nothing to stand in
     // for: the answer is what the rest of the search finds, with the error message if that is none.

@@ -5,7 +5,6 @@
 #include <elf.h>
 
 #include <cstdint>
-#include <cstring>
 
 namespace spillway {
 namespace {
@@ -54,7 +53,7 @@ bool is_default_definition(const Tables& tables, uint32_t index, const char* nam
   return symbol.st_shndx != SHN_UNDEF &&
          (type == STT_FUNC || type == STT_OBJECT || type == STT_NOTYPE) &&
          (tables.versions == nullptr || (tables.versions[index] & kHidden) == 0) &&
-         std::strcmp(tables.strings + symbol.st_name, name) == 0;
+         same(tables.strings + symbol.st_name, name);
 }
 
 uint32_t search_gnu(const Tables& tables, const char* name) noexcept {

@@ -1,11 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds a symbol in one loaded object, by its own tables: without the dynamic linker's lock, its
-// search order, or its look at the caller.
+// search order, or its look at the caller. Calls no function that another library might stand in
+// for and be looking up right now, as a sanitizer's does for strcmp.
 #pragma once
 
 #include <link.h>
 
 namespace spillway {
+
+// strcmp(a, b) == 0, and whether `text` begins with `start`.
+constexpr bool same(const char* a, const char* b) noexcept {
+  while (*a != '\0' && *a == *b) ++a, ++b;
+  return *a == *b;
+}
+constexpr bool begins(const char* text, const char* start) noexcept {
+  while (*start != '\0' && *text == *start) ++text, ++start;
+  return *start == '\0';
+}
 
 // The address of the default version of `name` that the object itself defines; null if none.
 void* find_in_object(const link_map& object, const char* name) noexcept;

@@ -171,4 +171,8 @@ const Routes* find_routes() noexcept {
   return kept;
 }
 
+const Routes* seen_routes() noexcept {
+  return routes();
+}
+
 }  // namespace spillway

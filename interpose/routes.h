@@ -60,6 +60,9 @@ inline const Routes* routes() noexcept {
   return routes != nullptr ? routes : find_routes();
 }
 
+// The same, for sources without a sanitizer's instrumentation: it would not see what they wait for.
+const Routes* seen_routes() noexcept;
+
 // The driver's own function; null if it has none.
 template <class Function>
 Function real(Row row) noexcept {
