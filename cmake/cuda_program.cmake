@@ -14,6 +14,9 @@ function(cuda_runtime_program name)
     get_filename_component(absolute ${source} ABSOLUTE)
     list(APPEND sources ${absolute})
   endforeach()
+  if(SPILLWAY_SANITIZE STREQUAL "thread")
+    list(APPEND sources ${CMAKE_SOURCE_DIR}/cmake/nvcc_stubs.cpp)
+  endif()
   string(JOIN "," host_flags -Wall -Wextra ${SPILLWAY_SANITIZE_FLAGS})
   add_custom_command(OUTPUT ${out}
     COMMAND ${CUDA_HOME}/bin/nvcc -std=c++17 ${program_HOST} -cudart shared -gencode

@@ -355,7 +355,9 @@ TEST_F(GraphMemoryNodes, WhatAGraphLeavesMustBeFreedBeforeTheNextLaunch) {
 
 TEST_F(GraphMemoryNodes, ALaunchWithoutRoomFails) {
   CUdeviceptr block = 0;
-  alloc_node(&block, 1ull << 40);
+  size_t all = 0;
+  CHECK_CU(cuDeviceTotalMem_v2(&all, 0));
+  alloc_node(&block, 2 * all);
   CUgraphExec exec = instantiate();
   EXPECT_EQ(CUDA_ERROR_OUT_OF_MEMORY, cuGraphLaunch(exec, stream_));
 }
