@@ -84,7 +84,7 @@ bool BackupPool::create_mapped(uint64_t bytes, Backup* out) noexcept {
 }
 
 // Ours, and registered: what cuMemHostAlloc gives dies with the context that was current, and bytes
-// of other contexts may be in it. A registration that ends so leaves the memory, and slower copies.
+// of other contexts may be in it.
 bool BackupPool::create_pinned(uint64_t bytes, Backup* out) noexcept {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return false;
@@ -93,12 +93,40 @@ bool BackupPool::create_pinned(uint64_t bytes, Backup* out) noexcept {
     const unsigned long mask = 1ul << node_;
     syscall(SYS_mbind, memory, bytes, 1, &mask, sizeof(mask) * 8 + 1, 0u);
   }
-  if (driver_.cuMemHostRegister_v2(memory, bytes, CU_MEMHOSTREGISTER_PORTABLE) != CUDA_SUCCESS) {
+  const Backup made{0, reinterpret_cast<CUdeviceptr>(memory), bytes};
+  if (!pin(made)) {
     munmap(memory, bytes);
     return false;
   }
-  *out = {0, reinterpret_cast<CUdeviceptr>(memory), bytes};
+  *out = made;
   return true;
+}
+
+bool BackupPool::pin(const Backup& backup) noexcept {
+  CUcontext context = nullptr;
+  driver_.cuCtxGetCurrent(&context);
+  if (driver_.cuMemHostRegister_v2(reinterpret_cast<void*>(backup.address), backup.bytes,
+                                   CU_MEMHOSTREGISTER_PORTABLE) != CUDA_SUCCESS)
+    return false;
+  std::lock_guard held(mutex_);
+  pinned_[backup.address] = context;
+  return true;
+}
+
+void BackupPool::leave(CUcontext context) noexcept {
+  leaving_ = context;
+  for (int running; (running = helpers_.load()) > 0;) helpers_.wait(running);
+  std::vector<CUdeviceptr> ending;
+  {
+    std::lock_guard held(mutex_);
+    for (const auto& [address, where] : pinned_)
+      if (where == context) ending.push_back(address);
+    for (const CUdeviceptr address : ending) pinned_.erase(address);
+  }
+  ContextScope scope(driver_, context);
+  for (const CUdeviceptr address : ending)
+    driver_.cuMemHostUnregister(reinterpret_cast<void*>(address));
+  leaving_ = nullptr;
 }
 
 bool BackupPool::create(uint64_t bytes, Backup* out) noexcept {
@@ -131,7 +159,10 @@ void BackupPool::release(const Backup& backup) noexcept {
     driver_.cuMemAddressFree(backup.address, backup.bytes);
     driver_.cuMemRelease(backup.handle);
   } else {
-    driver_.cuMemHostUnregister(reinterpret_cast<void*>(backup.address));
+    std::unique_lock held(mutex_);
+    const bool pinned = pinned_.erase(backup.address);
+    held.unlock();
+    if (pinned) driver_.cuMemHostUnregister(reinterpret_cast<void*>(backup.address));
     munmap(reinterpret_cast<void*>(backup.address), backup.bytes);
   }
   held_ -= backup.bytes;
@@ -149,8 +180,10 @@ bool BackupPool::take(uint64_t bytes, std::vector<Backup>* out) noexcept {
   while (missing) {
     std::unique_lock held(mutex_);
     const auto fitting = idle_.take_fitting(missing);
+    const bool pinned = fitting && (in_place_ || pinned_.contains(fitting->address));
     held.unlock();
     if (fitting) {
+      if (!pinned) pin(*fitting);  // or copies are slow
       taken.push_back(*fitting);
       missing -= fitting->bytes;
       continue;
@@ -186,12 +219,13 @@ void BackupPool::trim(uint64_t bytes) noexcept {
 
 void BackupPool::prepare(uint64_t bytes) noexcept {
   raise(target_, bytes);
-  fill();
+  fill(nullptr);
 }
 
-void BackupPool::fill() noexcept {
+void BackupPool::fill(CUcontext context) noexcept {
   Backup backup;
-  while (!process_exiting() && made_ + largest_ <= target_.load() && create(largest_, &backup))
+  while (!process_exiting() && !(context && context == leaving_) &&
+         made_ + largest_ <= target_.load() && create(largest_, &backup))
     keep(backup);
 }
 
@@ -208,10 +242,13 @@ void BackupPool::prepare_aside(uint64_t bytes, CUcontext context) noexcept {
           RelaxedCapture relaxed(driver_);
           ContextScope scope(driver_, context);
           CUcontext current = nullptr;  // it may be gone by now
-          if (driver_.cuCtxGetCurrent(&current) == CUDA_SUCCESS && current == context) fill();
+          if (driver_.cuCtxGetCurrent(&current) == CUDA_SUCCESS && current == context)
+            fill(context);
           helpers_--;
+          helpers_.notify_all();
         })) {
       helpers_--;
+      helpers_.notify_all();
       return;
     }
   }

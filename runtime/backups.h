@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <unordered_map>
 #include <vector>
 
 #include "runtime/driver.h"
@@ -40,17 +41,22 @@ class BackupPool {
   // device, for what needs one.
   void prepare_aside(uint64_t bytes, CUcontext context) noexcept;
 
+  // Before a context ends, and with it what was registered in it: no copy may be under way. The
+  // bytes stay, in memory that is registered again when it is next taken.
+  void leave(CUcontext context) noexcept;
+
   uint64_t made() const { return made_.load(std::memory_order_relaxed); }
 
  private:
   bool create(uint64_t bytes, Backup* out) noexcept;
   bool reachable(const Backup& backup, CUdeviceptr scratch, CUstream stream) noexcept;
   bool create_pinned(uint64_t bytes, Backup* out) noexcept;
+  bool pin(const Backup& backup) noexcept;
   bool create_mapped(uint64_t bytes, Backup* out) noexcept;
   void trim(uint64_t bytes) noexcept;
   void release(const Backup& backup) noexcept;
   void keep(const Backup& backup) noexcept;
-  void fill() noexcept;  // up to the target
+  void fill(CUcontext context) noexcept;  // up to the target, or until that context ends
 
   const Driver& driver_;
   int device_;
@@ -61,11 +67,13 @@ class BackupPool {
   std::atomic<uint64_t> made_{0};  // by this one
   std::atomic<uint64_t> target_{0};
   std::atomic<int> helpers_{0};
+  std::atomic<CUcontext> leaving_{nullptr};
   bool in_place_ = false;
   std::atomic<bool> refused_{false};  // said once
   CUmemAllocationProp properties_{};
   std::mutex mutex_;  // a leaf; never held across a driver call
   IdleParts<Backup> idle_;
+  std::unordered_map<CUdeviceptr, CUcontext> pinned_;  // copy-only: where each is registered
 };
 
 }  // namespace spillway

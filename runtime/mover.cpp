@@ -75,16 +75,20 @@ std::vector<Piece*> Mover::evict(std::span<Piece* const> pieces, Cause cause) no
   // Launches that saw the ranges settled may still be on their way to the driver.
   drain_gates();
   for (Piece* piece : pieces) {
+    Held held(engine_.ledger);
+    if (piece->residency != Residency::Evicting) continue;  // taken back before its turn
+    const CUcontext context = piece->range->context;        // another's, when that range is reused
     Move move{piece, cause, address_of(*piece), piece->bytes, nullptr, nullptr, {}};
-    ContextScope scope(engine_.driver, piece->range->context);
-    Lanes* both = lanes(piece->range->context);
+    held.unlock();
+    ContextScope scope(engine_.driver, context);
+    Lanes* both = lanes(context);
     if (both && device_.backups.take(piece->bytes, &move.backups)) {
       move.lane = &both->out;
       if (copy_out(*piece, both->out, move.backups)) move.event = mark(both->out);
       // Part of a copy may be queued: nothing of the backup may be reused before it is over.
       if (!move.event) engine_.driver.cuStreamSynchronize(both->out.stream);
     }
-    Held held(engine_.ledger);
+    held.lock();
     if (move.event) {
       // Taken back while the copy was queued: its backup is in use all the same until that ends.
       if (piece->residency != Residency::Evicting) move.piece = nullptr;

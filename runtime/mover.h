@@ -55,6 +55,8 @@ class Mover {
   // Waits for everything that reads or writes the range, or runs in the context.
   void settle_range(const Range& range) noexcept;
   void settle_context(CUcontext context) noexcept;
+  // Waits for the rest: in vain, and not for ever, if that waits for the caller.
+  void settle_rest() noexcept;
 
   // More would only wait in a queue: what comes in next may be more urgent than what is in it.
   bool full(std::deque<Move> Device::*direction) const noexcept;
@@ -66,7 +68,7 @@ class Mover {
   bool wait(Move& move, std::chrono::milliseconds patience) noexcept;
   void note(Move& move, CUresult result) noexcept;
   template <class Match>
-  void settle_those(const Match& match) noexcept;
+  void settle_those(const Match& match, std::chrono::milliseconds patience) noexcept;
   void end(std::deque<Move> Device::*direction, std::deque<Move>::iterator move) noexcept;
   void end_out(Move& move) noexcept;
   void end_in(Move& move) noexcept;

@@ -141,7 +141,7 @@ void Mover::settle() noexcept {
 }
 
 template <class Match>
-void Mover::settle_those(const Match& match) noexcept {
+void Mover::settle_those(const Match& match, milliseconds patience) noexcept {
   for (const auto direction : {&Device::outs, &Device::ins}) {
     std::deque<Move>& moves = device_.*direction;
     for (size_t i = 0; i < moves.size();) {
@@ -149,18 +149,23 @@ void Mover::settle_those(const Match& match) noexcept {
         i++;
         continue;
       }
-      wait(moves[i], kForever);
+      if (!wait(moves[i], patience)) return;
       end(direction, moves.begin() + static_cast<std::ptrdiff_t>(i));
     }
   }
 }
 
 void Mover::settle_range(const Range& range) noexcept {
-  settle_those([&](const Move& move) { return move.address - range.body < range.extent; });
+  settle_those([&](const Move& move) { return move.address - range.body < range.extent; },
+               kForever);
 }
 
 void Mover::settle_context(CUcontext context) noexcept {
-  settle_those([&](const Move& move) { return move.lane->context == context; });
+  settle_those([&](const Move& move) { return move.lane->context == context; }, kForever);
+}
+
+void Mover::settle_rest() noexcept {
+  settle_those([](const Move&) { return true; }, kPatience);
 }
 
 bool Mover::full(std::deque<Move> Device::*direction) const noexcept {

@@ -273,7 +273,11 @@ void drop_context(Engine& engine, CUcontext context) noexcept {
     Token token(engine, *device, held);
     {
       Unlocked open(held);
-      Mover(engine, *device).settle_context(context);
+      Mover mover(engine, *device);
+      mover.settle_context(context);
+      // Host memory that is registered in this context serves copies in others as well.
+      if (!device->backups.in_place()) mover.settle_rest();
+      device->backups.leave(context);
     }
     device->lanes.erase(context);  // the streams themselves die with their context
     device->batons.erase(context);
