@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Beginnings and ends: contexts, modules, streams, processes.
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cstdio>
-#include <cstdlib>
+// Beginnings and ends: contexts, modules, streams.
+#include <atomic>
+#include <thread>
 
 #include "tests/programs/driver/kernels.h"
 #include "tests/programs/driver/story.h"
@@ -23,16 +20,14 @@ CUcontext create_context() {
   return context;
 }
 
+enum class Ending { Freed, Left, InFlight };
+
 // In the current context, with a module of its own: six buffers in turn.
-void work_in_this_context(uint32_t rounds, bool free_them) {
+void work_in_this_context(uint32_t rounds, Ending ending) {
   const CUmodule module = load_kernels();
   CUfunction function = nullptr;
   MUST(cuModuleGetFunction(&function, module, "add"));
-  std::vector<Buffer> buffers;
-  for (uint32_t i = 0; i < 6; ++i) {
-    buffers.push_back(allocate(4 * kMiB));
-    write_pattern(buffers[i], i);
-  }
+  const std::vector<Buffer> buffers = filled(6, 4 * kMiB);
   for (uint32_t round = 0; round < rounds; ++round) {
     for (const Buffer& buffer : buffers) {
       CUdeviceptr address = buffer.address;
@@ -41,8 +36,9 @@ void work_in_this_context(uint32_t rounds, bool free_them) {
       MUST(cuLaunchKernel(function, 4, 1, 1, 128, 1, 1, 0, nullptr, arguments, nullptr));
     }
   }
-  for (uint32_t i = 0; i < 6; ++i) expect_pattern(buffers[i], i, rounds, kStride);
-  if (!free_them) return;
+  if (ending == Ending::InFlight) return;
+  expect_all(buffers, rounds);
+  if (ending == Ending::Left) return;
   for (const Buffer& buffer : buffers) release(buffer);
 }
 
@@ -53,17 +49,17 @@ STORY(contexts_come_and_go) {
   MUST(cuInit(0));
   for (uint32_t life = 0; life < 4; ++life) {
     const CUcontext context = create_context();
-    work_in_this_context(2, life % 2 == 0);
+    work_in_this_context(2, life % 2 == 0 ? Ending::Freed : Ending::Left);
     MUST(cuCtxDestroy(context));
   }
   begin();
-  work_in_this_context(2, true);
+  work_in_this_context(2, Ending::Freed);
 }
 
 STORY(the_primary_context_is_reset) {
   for (uint32_t life = 0; life < 3; ++life) {
     begin();
-    work_in_this_context(2, false);
+    work_in_this_context(2, Ending::Left);
     MUST(cuDevicePrimaryCtxReset(0));
     MUST(cuDevicePrimaryCtxRelease(0));
   }
@@ -72,7 +68,7 @@ STORY(the_primary_context_is_reset) {
 STORY(the_primary_context_is_released) {
   for (uint32_t life = 0; life < 3; ++life) {
     begin();
-    work_in_this_context(2, false);
+    work_in_this_context(2, Ending::Left);
     MUST(cuDevicePrimaryCtxRelease(0));
   }
 }
@@ -87,20 +83,53 @@ STORY(two_contexts_at_once) {
     add(buffers[i], 1);
   }
   const CUcontext other = create_context();
-  work_in_this_context(2, true);
+  work_in_this_context(2, Ending::Freed);
   MUST(cuCtxDestroy(other));
   MUST(cuCtxSetCurrent(primary));
   for (uint32_t i = 0; i < 4; ++i) expect_pattern(buffers[i], i, 1, kStride);
 }
 
+// A context goes with kernels, copies and moves under way in it, and takes its memory along.
+STORY(contexts_destroyed_in_flight) {
+  MUST(cuInit(0));
+  for (uint32_t life = 0; life < 4; ++life) {
+    const CUcontext context = create_context();
+    work_in_this_context(4, Ending::InFlight);
+    MUST(cuCtxDestroy(context));
+  }
+  begin();
+  work_in_this_context(2, Ending::InFlight);
+  MUST(cuDevicePrimaryCtxReset(0));
+  MUST(cuDevicePrimaryCtxRelease(0));
+  begin();
+  work_in_this_context(2, Ending::Freed);
+}
+
+// Contexts that come and go leave one that stays in peace.
+STORY(contexts_come_and_go_beside_another) {
+  const CUcontext primary = begin();
+  const std::vector<Buffer> buffers = filled(6, 4 * kMiB);
+  std::atomic<bool> stop{false};
+  uint32_t rounds = 0;
+  std::thread thread([&] {
+    MUST(cuCtxSetCurrent(primary));
+    for (; !stop; ++rounds) scan(buffers, 1);
+  });
+  for (uint32_t life = 0; life < 6; ++life) {
+    const CUcontext context = create_context();
+    work_in_this_context(2, life % 2 ? Ending::InFlight : Ending::Left);
+    MUST(cuCtxDestroy(context));
+  }
+  stop = true;
+  thread.join();
+  MUST(cuCtxSetCurrent(primary));
+  expect_all(buffers, rounds);
+}
+
 // A handle may be given again to another kernel with other parameters.
 STORY(modules_are_unloaded_and_loaded_again) {
   begin();
-  std::vector<Buffer> buffers;
-  for (uint32_t i = 0; i < 6; ++i) {
-    buffers.push_back(allocate(4 * kMiB));
-    write_pattern(buffers[i], i);
-  }
+  const std::vector<Buffer> buffers = filled(6, 4 * kMiB);
   for (uint32_t life = 0; life < 6; ++life) {
     const CUmodule module = load_kernels();
     CUfunction function = nullptr;
@@ -126,17 +155,13 @@ STORY(modules_are_unloaded_and_loaded_again) {
     }
     MUST(cuModuleUnload(module));
   }
-  for (uint32_t i = 0; i < 6; ++i) expect_pattern(buffers[i], i, 6, kStride);
+  expect_all(buffers, 6);
 }
 
 // Streams end with work in them; the bytes they were writing arrive.
 STORY(streams_are_destroyed_in_flight) {
   begin();
-  std::vector<Buffer> buffers;
-  for (uint32_t i = 0; i < 6; ++i) {
-    buffers.push_back(allocate(4 * kMiB));
-    write_pattern(buffers[i], i);
-  }
+  const std::vector<Buffer> buffers = filled(6, 4 * kMiB);
   for (uint32_t round = 0; round < 12; ++round) {
     CUstream stream = nullptr;
     MUST(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
@@ -145,118 +170,7 @@ STORY(streams_are_destroyed_in_flight) {
     if (round == 5) MUST(cuCtxSynchronize());
   }
   MUST(cuCtxSynchronize());
-  for (uint32_t i = 0; i < 6; ++i) expect_pattern(buffers[i], i, 2, kStride);
-}
-
-namespace {
-
-int wait_for(pid_t child) {
-  int status = 0;
-  EXPECT(waitpid(child, &status, 0) == child);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-}  // namespace
-
-// A data loader: the child uses no CUDA, and what it does must not touch the parent's memory.
-STORY(a_child_without_cuda) {
-  begin();
-  std::vector<Buffer> buffers;
-  for (uint32_t i = 0; i < 6; ++i) {
-    buffers.push_back(allocate(4 * kMiB));
-    write_pattern(buffers[i], i);
-    add(buffers[i], 1);
-  }
-  for (int round = 0; round < 3; ++round) {
-    const pid_t child = fork();
-    EXPECT(child >= 0);
-    if (child == 0) {
-      std::vector<int> work(1 << 20, round);
-      std::exit(work[12345] == round ? 17 : 1);  // with all exit handlers
-    }
-    for (const Buffer& buffer : buffers) add(buffer, 1);
-    EXPECT(wait_for(child) == 17);
-  }
-  for (uint32_t i = 0; i < 6; ++i) expect_pattern(buffers[i], i, 4, kStride);
-}
-
-// A child that becomes another program, with our environment.
-STORY(a_child_that_execs) {
-  begin();
-  const Buffer buffer = allocate(4 * kMiB);
-  write_pattern(buffer, 2);
-  add(buffer, 1);
-  const pid_t child = fork();
-  EXPECT(child >= 0);
-  if (child == 0) {
-    execl("/bin/sh", "sh", "-c", "echo from the child; exit 9", static_cast<char*>(nullptr));
-    _exit(1);
-  }
-  EXPECT(wait_for(child) == 9);
-  expect_pattern(buffer, 2, 1, kStride);
-}
-
-// CUDA's rule: no use after fork of an initialised parent. It must be an answer, never a hang.
-STORY(a_child_that_tries_cuda) {
-  begin();
-  const Buffer buffer = allocate(4 * kMiB);
-  write_pattern(buffer, 2);
-  const pid_t child = fork();
-  EXPECT(child >= 0);
-  if (child == 0) {
-    CUdeviceptr address = 0;
-    const CUresult result = cuMemAlloc(&address, 4 * kMiB);
-    say("in the child: %s", name_of(result));
-    _exit(result == CUDA_SUCCESS ? 1 : 5);
-  }
-  EXPECT(wait_for(child) == 5);
-  expect_pattern(buffer, 2);
-}
-
-// A child of a parent that never called CUDA is a fresh start.
-STORY(a_child_that_is_first) {
-  const pid_t child = fork();
-  EXPECT(child >= 0);
-  if (child == 0) {
-    begin();
-    work_in_this_context(2, true);
-    std::exit(6);
-  }
-  EXPECT(wait_for(child) == 6);
-}
-
-STORY(exit_with_work_in_flight) {
-  begin();
-  std::vector<Buffer> buffers;
-  for (uint32_t i = 0; i < 6; ++i) {
-    buffers.push_back(allocate(4 * kMiB));
-    write_pattern(buffers[i], i);
-  }
-  for (uint32_t round = 0; round < 20; ++round) {
-    for (const Buffer& buffer : buffers) add(buffer, 1);
-  }
-  say("done");
-}
-
-namespace {
-
-Buffer freed_at_exit;
-
-void free_at_exit() {
-  // Runtimes do this from destructors; either answer is right, a hang or a crash is not.
-  const CUresult result = cuMemFree(freed_at_exit.address);
-  EXPECT(result == CUDA_SUCCESS || result == CUDA_ERROR_DEINITIALIZED);
-}
-
-}  // namespace
-
-STORY(frees_in_an_exit_handler) {
-  std::atexit(free_at_exit);
-  begin();
-  freed_at_exit = allocate(4 * kMiB);
-  write_pattern(freed_at_exit, 1);
-  add(freed_at_exit, 1);
-  say("done");
+  expect_all(buffers, 2);
 }
 
 // Requests below the threshold, many of them: the library has no business with them.

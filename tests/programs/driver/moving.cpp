@@ -29,26 +29,6 @@ int threads_named(const std::string& prefix) {
   return count;
 }
 
-std::vector<Buffer> filled(int count, size_t bytes) {
-  std::vector<Buffer> buffers;
-  for (int i = 0; i < count; i++) {
-    buffers.push_back(allocate(bytes));
-    write_pattern(buffers.back(), static_cast<uint32_t>(i));
-  }
-  return buffers;
-}
-
-// Every buffer in turn, again and again, without waiting in between.
-void scan(const std::vector<Buffer>& buffers, int rounds, CUstream stream = nullptr) {
-  for (int round = 0; round < rounds; round++)
-    for (const Buffer& buffer : buffers) add(buffer, 1, stream);
-}
-
-void expect_scanned(const std::vector<Buffer>& buffers, uint32_t rounds) {
-  for (size_t i = 0; i < buffers.size(); i++)
-    expect_pattern(buffers[i], static_cast<uint32_t>(i), rounds, kStride);
-}
-
 size_t free_memory() {
   size_t free = 0, total = 0;
   MUST(cuMemGetInfo(&free, &total));
@@ -61,7 +41,7 @@ STORY(a_scan) {
   begin();
   const std::vector<Buffer> buffers = filled(6, 4 * kMiB);
   scan(buffers, 4);
-  expect_scanned(buffers, 4);
+  expect_all(buffers, 4);
 }
 
 // The least recently used buffer, which is about to leave, is the next to be used.
@@ -72,7 +52,7 @@ STORY(a_scan_of_a_little_too_much) {
   MUST(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
   scan(buffers, 8, stream);
   MUST(cuStreamSynchronize(stream));
-  expect_scanned(buffers, 8);
+  expect_all(buffers, 8);
 }
 
 // A stream orders what it is given behind copies that it knows nothing of; others wait on events.
@@ -89,14 +69,14 @@ STORY(a_scan_by_two_streams_in_turn) {
     MUST(cuStreamWaitEvent(streams[(round + 1) % 2], event, 0));
   }
   MUST(cuCtxSynchronize());
-  expect_scanned(buffers, 6);
+  expect_all(buffers, 6);
 }
 
 STORY(what_fits_needs_no_thread) {
   begin();
   const std::vector<Buffer> buffers = filled(2, 4 * kMiB);
   scan(buffers, 4);
-  expect_scanned(buffers, 4);
+  expect_all(buffers, 4);
   say("%d threads named after the library", threads_named("spillway"));
 }
 
@@ -124,5 +104,5 @@ STORY(a_limit_that_changes) {
   scan(buffers, 2);
   set(32 * kMiB);
   scan(buffers, 2);
-  expect_scanned(buffers, 4);
+  expect_all(buffers, 4);
 }

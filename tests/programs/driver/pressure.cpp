@@ -8,25 +8,6 @@
 
 using namespace story;
 
-namespace {
-
-std::vector<Buffer> filled(size_t count, size_t bytes) {
-  std::vector<Buffer> buffers;
-  for (size_t i = 0; i < count; ++i) {
-    buffers.push_back(allocate(bytes));
-    write_pattern(buffers.back(), static_cast<uint32_t>(i));
-  }
-  return buffers;
-}
-
-void expect_all(const std::vector<Buffer>& buffers, uint32_t added) {
-  for (size_t i = 0; i < buffers.size(); ++i) {
-    expect_pattern(buffers[i], static_cast<uint32_t>(i), added, kStride);
-  }
-}
-
-}  // namespace
-
 // Six buffers of 4 MiB, used in turn.
 STORY(rounds) {
   begin();

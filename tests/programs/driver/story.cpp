@@ -127,6 +127,25 @@ void add(const Buffer& buffer, uint32_t value, CUstream stream) {
   MUST(try_add(buffer, value, stream));
 }
 
+std::vector<Buffer> filled(size_t count, size_t bytes) {
+  std::vector<Buffer> buffers;
+  for (size_t i = 0; i < count; ++i) {
+    buffers.push_back(allocate(bytes));
+    write_pattern(buffers.back(), static_cast<uint32_t>(i));
+  }
+  return buffers;
+}
+
+void scan(const std::vector<Buffer>& buffers, uint32_t rounds, CUstream stream) {
+  for (uint32_t round = 0; round < rounds; ++round)
+    for (const Buffer& buffer : buffers) add(buffer, 1, stream);
+}
+
+void expect_all(const std::vector<Buffer>& buffers, uint32_t added) {
+  for (size_t i = 0; i < buffers.size(); ++i)
+    expect_pattern(buffers[i], static_cast<uint32_t>(i), added, kStride);
+}
+
 CUresult try_add_to_all(const std::vector<Buffer>& buffers, uint32_t value, CUstream stream) {
   Many many{};
   EXPECT(buffers.size() <= kMany);

@@ -58,6 +58,12 @@ constexpr uint32_t kStride = 97;  // words between the elements that `add` below
 CUresult try_add(const Buffer& buffer, uint32_t value, CUstream stream = nullptr,
                  uint32_t stride = kStride);
 void add(const Buffer& buffer, uint32_t value, CUstream stream = nullptr);
+// So many buffers, each with the pattern of its index; each in turn, again and again, without a
+// wait in between; and what that must have made of them.
+std::vector<Buffer> filled(size_t count, size_t bytes);
+void scan(const std::vector<Buffer>& buffers, uint32_t rounds, CUstream stream = nullptr);
+void expect_all(const std::vector<Buffer>& buffers, uint32_t added);
+
 // One launch over all of them, in a by-value struct.
 CUresult try_add_to_all(const std::vector<Buffer>& buffers, uint32_t value,
                         CUstream stream = nullptr);
