@@ -12,10 +12,6 @@ namespace spillway {
 
 namespace {
 
-// Device memory that the driver is given back for a launch it had no memory for (lazy loading of a
-// module, local memory): the first is usually enough.
-constexpr uint64_t kRelief = 64 << 20;
-
 void add_live(Engine& engine, const Held& held, std::vector<Range*>& set, CUdeviceptr address) {
   Range* range = find_live(engine, held, address);
   if (range && std::ranges::find(set, range) == set.end()) set.push_back(range);
@@ -34,18 +30,26 @@ CUresult run(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause
   StreamState* stream = engine.completion.resolve(ref, thread_state());
   wait_for(engine, ref, arrivals);
   result = submit();
-  if (result == CUDA_ERROR_OUT_OF_MEMORY) {
-    // The driver needs memory for itself; what the launch names may have to make way, in part.
-    unpin(engine, ranges);
-    Device* device = engine.device();
-    const bool relieved = device && relieve(engine, *device, kRelief);
-    const CUresult again = acquire(engine, ranges, need, cause, &arrivals);
-    if (again != CUDA_SUCCESS) return again;
-    wait_for(engine, ref, arrivals);
-    if (relieved) {
-      result = submit();
-      device->chunks.ask_again();
+  // The driver needs memory for itself; what the launch names may have to make way, in part.
+  Device* device = engine.device();
+  if (result == CUDA_ERROR_OUT_OF_MEMORY && device) {
+    uint64_t own = 0;
+    for (const Range* range : ranges) own += range->span;
+    bool relieved = true;
+    for (uint64_t relief = Manager::kRelief; relieved && result == CUDA_ERROR_OUT_OF_MEMORY;
+         relief *= 2) {
+      unpin(engine, ranges);
+      const uint64_t all = device->chunks.held();
+      relieved = relieve(engine, *device, std::min(relief, all > own ? all - own : all));
+      const CUresult again = acquire(engine, ranges, need, cause, &arrivals);
+      if (again != CUDA_SUCCESS) {
+        device->chunks.ask_again();
+        return again;
+      }
+      wait_for(engine, ref, arrivals);
+      if (relieved) result = submit();
     }
+    device->chunks.ask_again();
   }
   // Numbered after the submission: a marker recorded in between does not claim to cover it.
   const uint64_t number = use_clock.fetch_add(1, std::memory_order_seq_cst);
@@ -72,9 +76,9 @@ std::vector<Range*> all_live(Engine& engine) {
 
 }  // namespace
 
-bool Manager::relieve_device() noexcept {
+bool Manager::relieve_device(uint64_t bytes) noexcept {
   Device* device = engine_.device();
-  return device && relieve(engine_, *device, kRelief);
+  return device && relieve(engine_, *device, bytes);
 }
 
 void Manager::relief_over() noexcept {

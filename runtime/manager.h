@@ -46,13 +46,19 @@ class Manager {
   CUresult release(CUdeviceptr address) noexcept;
   CUresult release_async(CUdeviceptr address, StreamRef stream) noexcept;
 
+  // What the driver is given back at first when it has no memory for itself, then twice as much: a
+  // lazily loaded module is a few MiB, local memory of a large kernel may be GiB.
+  static constexpr uint64_t kRelief = 8 << 20;
+
   // A call that makes the driver allocate for itself (a module, an array, the application's own
   // handles): where it has no memory, some of ours is given back and it is called again.
   template <class Submit>
   CUresult with_relief(Submit&& submit) noexcept {
     CUresult result = submit();
     if (result != CUDA_ERROR_OUT_OF_MEMORY) return result;
-    while (result == CUDA_ERROR_OUT_OF_MEMORY && relieve_device()) result = submit();
+    for (uint64_t relief = kRelief; result == CUDA_ERROR_OUT_OF_MEMORY && relieve_device(relief);
+         relief *= 2)
+      result = submit();
     relief_over();
     return result;
   }
@@ -165,7 +171,7 @@ class Manager {
   CUresult rewrite_by_graph(CUgraphExec exec, Submission submit) noexcept;
   CUresult hold_nodes(CUgraph graph, Submission submit) noexcept;
   CUdeviceptr as_seen_from_outside(CUdeviceptr address) const noexcept;
-  bool relieve_device() noexcept;
+  bool relieve_device(uint64_t bytes) noexcept;
   void relief_over() noexcept;
   void capture_begins(StreamRef stream) noexcept;
   CUresult launch_graph(CUgraphExec exec, StreamRef stream, Submission submit) noexcept;

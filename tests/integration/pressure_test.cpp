@@ -73,20 +73,6 @@ TEST(a_launch_wider_than_the_budget, runs_when_the_budget_is_as_wide) {
       });
 }
 
-TEST(when_host_memory_is_full_too, the_application_is_told_once_and_goes_on_after_frees) {
-  small_device().host_budget(16_MiB).ends_well(
-      "pressure", "until_memory_ends", [](const Seen& seen) {
-        EXPECT_LE(seen.count("peak_bytes"), 28_MiB);
-        EXPECT_GT(seen.count("evictions"), 0u);
-        // One line says what filled what.
-        EXPECT_NE(seen.finished.err.find("spillway: "), std::string::npos);
-      });
-}
-
-TEST(when_host_memory_is_full_too, copies_only_is_no_different) {
-  small_device().host_budget(16_MiB).copy_only().ends_well("pressure", "until_memory_ends");
-}
-
 TEST(the_device_limit, holds) {
   World().budget(12_MiB).ends_well("pressure", "rounds", [](const Seen& seen) {
     moved(seen);

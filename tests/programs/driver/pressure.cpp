@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // More memory than there is: bytes leave, come back, and nobody notices.
+#include <cstdio>
 #include <cstring>
 #include <thread>
 
@@ -228,4 +229,51 @@ STORY(copies_and_sets_of_what_is_away) {
       EXPECT(words[1000] != 0xC0FFEE00u + round);
     }
   }
+}
+
+// Any call may be the one for which there is no memory. It says so, and the others are done.
+STORY(whatever_call_has_no_memory) {
+  begin();
+  kernel("add");
+  struct Kept {
+    Buffer buffer;
+    uint32_t seed, added;
+  };
+  std::vector<Kept> kept;
+  uint32_t refused = 0;
+  const auto done = [&](CUresult result) {
+    EXPECT(result == CUDA_SUCCESS || result == CUDA_ERROR_OUT_OF_MEMORY);
+    if (result != CUDA_SUCCESS) refused++;
+    return result == CUDA_SUCCESS;
+  };
+  for (uint32_t step = 0; step < 24; ++step) {
+    Kept fresh{{0, 4 * kMiB}, step, 0};
+    if (done(cuMemAlloc(&fresh.buffer.address, fresh.buffer.bytes))) {
+      if (done(try_write_pattern(fresh.buffer, step)))
+        kept.push_back(fresh);
+      else
+        release(fresh.buffer);
+    } else if (kept.size() > 4) {
+      release(kept[step % 3].buffer);
+      kept.erase(kept.begin() + step % 3);
+    }
+    for (Kept& each : kept)
+      if (done(try_add(each.buffer, 1))) each.added++;
+  }
+  // With little left there is room again, for every call.
+  while (kept.size() > 2) {
+    release(kept.back().buffer);
+    kept.pop_back();
+  }
+  for (Kept& each : kept) add(each.buffer, 1);
+  for (Kept& each : kept) expect_pattern(each.buffer, each.seed, each.added + 1, kStride);
+  for (int more = 0; more < 3; ++more) {
+    const Buffer buffer = allocate(2 * kMiB);
+    write_pattern(buffer, 50);
+    add(buffer, 1);
+    expect_pattern(buffer, 50, 1, kStride);
+    release(buffer);
+  }
+  say("done");
+  if (refused) std::fprintf(stderr, "refused: %u\n", refused);
 }

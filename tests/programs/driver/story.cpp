@@ -98,11 +98,15 @@ void release(const Buffer& buffer) {
   MUST(cuMemFree(buffer.address));
 }
 
-void write_pattern(const Buffer& buffer, uint32_t seed) {
+CUresult try_write_pattern(const Buffer& buffer, uint32_t seed) {
   const std::vector<uint32_t> data = pattern(buffer.bytes / 4, seed);
-  MUST(cuMemcpyHtoD(buffer.address, data.data(), data.size() * 4));
+  const CUresult result = cuMemcpyHtoD(buffer.address, data.data(), data.size() * 4);
   // The call may return before the device has the bytes, and non-blocking streams do not wait.
-  MUST(cuStreamSynchronize(nullptr));
+  return result == CUDA_SUCCESS ? cuStreamSynchronize(nullptr) : result;
+}
+
+void write_pattern(const Buffer& buffer, uint32_t seed) {
+  MUST(try_write_pattern(buffer, seed));
 }
 
 void expect_pattern(const Buffer& buffer, uint32_t seed, uint32_t added, uint32_t stride) {

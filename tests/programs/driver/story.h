@@ -51,6 +51,7 @@ Buffer allocate_async(size_t bytes, CUstream stream);
 void release(const Buffer& buffer);
 
 // Every word of it different, and different for each seed; `added` was added to every `stride`-th.
+CUresult try_write_pattern(const Buffer& buffer, uint32_t seed);
 void write_pattern(const Buffer& buffer, uint32_t seed);
 void expect_pattern(const Buffer& buffer, uint32_t seed, uint32_t added = 0, uint32_t stride = 1);
 
