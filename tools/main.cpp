@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdio>
 #include <exception>
+#include <stdexcept>
 
 #include "tools/command.h"
 
@@ -40,8 +41,7 @@ int run(int argc, char** argv) {
     if (!verbs[i]->parsed()) continue;
     const int status = kCommands[i].run();
     if (std::fflush(stdout) == 0) return status;
-    complain("cannot write to stdout");
-    return kOwnFailure;
+    throw std::runtime_error("cannot write to stdout");
   }
   return kOwnFailure;
 }
@@ -62,7 +62,8 @@ int main(int argc, char** argv) {
   try {
     return spillway::tools::run(argc, argv);
   } catch (const std::exception& failure) {
-    spillway::tools::complain(failure.what());
+    // fmt says that it cannot write, and not what to.
+    spillway::tools::complain(std::ferror(stdout) ? "cannot write to stdout" : failure.what());
     return spillway::tools::kOwnFailure;
   }
 }
