@@ -20,14 +20,15 @@ Finished run(const std::vector<std::string>& arguments, const Environment& envir
   return support::run(command);
 }
 
+// A sanitizer's runtime comes first, whoever else comes, and with ours or without.
 Environment preloading(std::vector<std::string> libraries, bool ours_first, bool ours) {
   Environment environment = support::interposed(Gpu::Simulated);
+  const std::string library = ours ? support::library() : "";
   std::string others;
   for (const std::string& name : libraries) others += support::program("lib" + name + ".so") + ":";
   std::string& preload = environment["LD_PRELOAD"];
-  // A sanitizer's runtime stays: it is found where it was loaded first.
-  if (!ours) preload.resize(preload.size() - support::library().size());
-  preload = ours_first ? preload + ":" + others : others + preload;
+  preload.resize(preload.size() - support::library().size());
+  preload += ours_first ? library + ":" + others : others + library;
   return environment;
 }
 
