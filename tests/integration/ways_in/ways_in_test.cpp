@@ -32,14 +32,14 @@ Finished run(const std::string& program, const std::vector<std::string>& argumen
 // Runs it under one schedule of the simulated GPU, and compares what it says it did with what the
 // library counted.
 void sees_all(const std::string& program, const std::vector<std::string>& arguments,
-              const std::string& seed) {
+              const std::string& seed,
+              Environment environment = support::interposed(Gpu::Simulated)) {
   Environment without = support::plain(Gpu::Simulated);
   without["SIMCUDA_SEED"] = seed;
   const Finished alone = run(program, arguments, without);
   ASSERT_TRUE(alone.ok()) << alone.how() << alone.err;
 
   const TemporaryFile summary(".json");
-  Environment environment = support::interposed(Gpu::Simulated);
   environment["SPILLWAY_SUMMARY"] = summary.path();
   environment["SIMCUDA_SEED"] = seed;
   const Finished seen = run(program, arguments, environment);
@@ -102,6 +102,31 @@ TEST(WaysIn, FailingToStartPassesEverythingAndSaysWhyOnce) {
   EXPECT_TRUE(seen.ok()) << seen.how() << seen.err;
   EXPECT_EQ(std::count(seen.err.begin(), seen.err.end(), '\n'), 1) << seen.err;
   EXPECT_NE(seen.err.find("CUDA_ERROR_OUT_OF_MEMORY"), std::string::npos) << seen.err;
+}
+
+// The driver itself loads what CUDA_INJECTION64_PATH names: too late for a library that has to be
+// found first, which says so and keeps out of the way.
+TEST(WaysIn, InjectionByTheDriverIsTooLateAndSaysSo) {
+  const TemporaryFile summary(".json");
+  Environment environment = support::interposed(Gpu::Simulated);
+  environment["LD_PRELOAD"].resize(environment["LD_PRELOAD"].size() - support::library().size());
+  environment["CUDA_INJECTION64_PATH"] = support::library();
+  environment["SPILLWAY_SUMMARY"] = summary.path();
+  for (const char* way : {"handle", "default", "v2", "threads"}) {
+    const Finished alone = run("ways_looked_up", {way}, support::plain(Gpu::Simulated));
+    const Finished seen = run("ways_looked_up", {way}, environment);
+    EXPECT_TRUE(seen.ok()) << way << ": " << seen.how() << seen.err;
+    EXPECT_EQ(seen.out, alone.out);
+    EXPECT_EQ(std::count(seen.err.begin(), seen.err.end(), '\n'), 1) << seen.err;
+    EXPECT_NE(seen.err.find("LD_PRELOAD"), std::string::npos) << seen.err;
+    EXPECT_EQ(summary.text(), "");
+  }
+}
+
+TEST(WaysIn, InjectionBesideThePreloadChangesNothing) {
+  Environment environment = support::interposed(Gpu::Simulated);
+  environment["CUDA_INJECTION64_PATH"] = support::library();
+  sees_all("ways_looked_up", {"v2"}, "0", environment);
 }
 
 struct Answer {

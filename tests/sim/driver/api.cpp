@@ -6,7 +6,9 @@
 #include <fmt/format.h>
 #include <pthread.h>
 
+#include <atomic>
 #include <charconv>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <mutex>
@@ -150,11 +152,30 @@ bool initialise() {
 
 }  // namespace sim
 
+namespace {
+
+// The driver loads a tool that the environment names and calls it, once, when it is initialised.
+void inject() {
+  static std::atomic<bool> done{false};
+  const char* path = std::getenv("CUDA_INJECTION64_PATH");
+  if (!path || !*path || done.exchange(true)) return;
+  void* const tool = dlopen(path, RTLD_NOW);
+  void* const initialise = tool ? dlsym(tool, "InitializeInjection") : nullptr;
+  if (initialise)
+    reinterpret_cast<int (*)()>(initialise)();
+  else
+    sim::complain(fmt::format("CUDA_INJECTION64_PATH={}: {}", path, dlerror()));
+}
+
+}  // namespace
+
 SIM_API cuInit(unsigned flags) {
   SIM_ENTER_ALWAYS(cuInit);
   if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
   if (sim::settings().devices == 0) return CUDA_ERROR_NO_DEVICE;
-  return sim::initialise() ? CUDA_SUCCESS : CUDA_ERROR_NOT_INITIALIZED;
+  if (!sim::initialise()) return CUDA_ERROR_NOT_INITIALIZED;
+  inject();
+  return CUDA_SUCCESS;
 }
 
 SIM_API cuDriverGetVersion(int* version) {
