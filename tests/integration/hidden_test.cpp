@@ -63,6 +63,8 @@ TEST(memory_that_somebody_else_may_use, moves_again_when_nobody_does) {
 
 TEST(memory_that_somebody_else_may_use, stays_until_then) {
   small_device().copy_only().tells_the_same("stillness", "a_handle_that_is_kept", moved);
+  small_device().tells_the_same("stillness", "a_dma_buf_that_is_read", pushed_out);
+  small_device().copy_only().tells_the_same("stillness", "a_dma_buf_that_is_read", moved);
 }
 
 // Addresses that only kernels know are seen by nobody: no call of the driver tells what a kernel

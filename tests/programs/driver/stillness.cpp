@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory that somebody else may use: still from the call on, and free to move again after its end.
+#include <unistd.h>
+
 #include "tests/programs/driver/story.h"
 
 using namespace story;
 
 namespace {
-
-std::vector<Buffer> filled() {
-  std::vector<Buffer> buffers;
-  for (uint32_t i = 0; i < 7; ++i) {
-    buffers.push_back(allocate(4 * kMiB));
-    write_pattern(buffers.back(), i);
-  }
-  return buffers;
-}
 
 // Room for any two at once, if nothing stayed behind where it was.
 void expect_movable(const std::vector<Buffer>& buffers) {
@@ -39,7 +32,7 @@ void retain_handles(const std::vector<Buffer>& buffers, bool keep) {
 
 STORY(handles_that_are_given_back) {
   begin();
-  const std::vector<Buffer> buffers = filled();
+  const std::vector<Buffer> buffers = filled(7, 4 * kMiB);
   retain_handles(buffers, false);
   expect_movable(buffers);
 }
@@ -47,10 +40,28 @@ STORY(handles_that_are_given_back) {
 // What stays still keeps its bytes while the others come and go.
 STORY(a_handle_that_is_kept) {
   begin();
-  const std::vector<Buffer> buffers = filled();
+  const std::vector<Buffer> buffers = filled(7, 4 * kMiB);
   retain_handles(buffers, true);
+  scan(buffers, 3);
+  expect_all(buffers, 3);
+}
+
+// A network card reads the memory behind a range, whatever stands at its address later.
+STORY(a_dma_buf_that_is_read) {
+  begin();
+  const std::vector<Buffer> buffers = filled(7, 4 * kMiB);
+  const size_t bytes = 64 << 10;
+  int card = -1;
+  MUST(cuMemGetHandleForAddressRange(&card, buffers[1].address, bytes,
+                                     CU_MEM_RANGE_HANDLE_TYPE_DMA_BUF_FD, 0));
+  const off_t begin = lseek(card, 0, SEEK_CUR);
   for (uint32_t round = 0; round < 3; ++round) {
-    for (const Buffer& buffer : buffers) add(buffer, 1);
+    scan(buffers, 2);
+    std::vector<uint32_t> seen(bytes / 4), read(bytes / 4);
+    MUST(cuMemcpyDtoH(seen.data(), buffers[1].address, bytes));
+    EXPECT(pread(card, read.data(), bytes, begin) == static_cast<ssize_t>(bytes));
+    EXPECT(read == seen);
   }
-  for (uint32_t i = 0; i < buffers.size(); ++i) expect_pattern(buffers[i], i, 3, kStride);
+  close(card);
+  expect_all(buffers, 6);
 }
