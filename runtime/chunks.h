@@ -58,7 +58,7 @@ class ChunkPool {
   std::atomic<uint64_t> held_{0};                // written by the token's holder, read by anybody
   std::atomic<uint64_t> full_at_{~uint64_t{0}};  // the device had no more when this much was held
   bool said_full_ = false;
-  uint64_t creates_ = 0, releases_ = 0;
+  std::atomic<uint64_t> creates_{0}, releases_{0};
   IdleParts<Chunk> idle_;
 };
 

@@ -89,9 +89,9 @@ struct Device {
   bool pressed = false;        // something had to leave: spare room is kept from now on
   uint64_t live_bytes = 0;     // spans of live ranges
   uint64_t present_bytes = 0;  // of what was asked for in live ranges: on the device
-  uint64_t peak_present_bytes = 0;
-  std::vector<Range*> offers;  // seams with a free side
-  std::deque<Move> outs, ins;  // added to and taken from with the token too
+  std::atomic<uint64_t> peak_present_bytes{0};  // read without the ledger
+  std::vector<Range*> offers;                   // seams with a free side
+  std::deque<Move> outs, ins;                   // added to and taken from with the token too
   std::deque<Request*> requests;
   std::condition_variable wake;  // of the mover thread
   std::map<CUcontext, Baton> batons;
@@ -158,8 +158,9 @@ class Engine {
   std::vector<Range*> dead;                        // objects to reuse
   std::map<uint64_t, std::vector<Range*>> cached;  // by span, oldest first
   std::unordered_map<CUgraphExec, GraphUse> graphs;
-  uint64_t live_bytes = 0, peak_live_bytes = 0;  // spans of live ranges, on all devices
-  uint64_t frees = 0;                            // numbers cached ranges
+  uint64_t live_bytes = 0;                   // spans of live ranges, on all devices
+  std::atomic<uint64_t> peak_live_bytes{0};  // read without the ledger
+  uint64_t frees = 0;                        // numbers cached ranges
   Holds holds;
   Hidden hidden{holds};
   uint64_t buffer_ids = 0;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "runtime/log.h"
+#include "runtime/raise.h"
 #include "runtime/seams.h"
 
 namespace spillway {
@@ -13,8 +14,7 @@ namespace {
 void count_present(Device& device, uint64_t change) {
   device.present_bytes += change;
   // With what the driver serves, which has its place too.
-  device.peak_present_bytes =
-      std::max(device.peak_present_bytes, device.present_bytes + device.external.load());
+  raise(device.peak_present_bytes, device.present_bytes + device.external.load());
 }
 
 // Of a piece, what live ranges asked for.
@@ -99,7 +99,7 @@ void come_alive(Engine& engine, const Held&, Device& device, Range& range) noexc
   range.life = Life::Live;
   device.live_bytes += range.span;
   engine.live_bytes += range.span;
-  engine.peak_live_bytes = std::max(engine.peak_live_bytes, engine.live_bytes);
+  raise(engine.peak_live_bytes, engine.live_bytes);
   count_present(device, present(range));
   range.settled.store(settled(range));  // one that lies in two seams has no piece of its own
   // From now on its seam, which is backed, may be shared.

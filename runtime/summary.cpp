@@ -37,12 +37,12 @@ constexpr Field kSummaryFields[] = {
     {"moved_in_bytes", [](Engine& e) { return e.counters.moved_in_bytes.load(); }},
     {"in_place_launches", [](Engine& e) { return e.counters.in_place_launches.load(); }},
     {"rescues", [](Engine& e) { return e.counters.rescues.load(); }},
-    {"peak_bytes", [](Engine& e) { return e.peak_live_bytes; }},
+    {"peak_bytes", [](Engine& e) { return e.peak_live_bytes.load(); }},
     {"device_limit",
      [](Engine& e) { return sum_devices(e, [](const Device& d) { return d.limit.load(); }); }},
     {"peak_device_live_bytes",
      [](Engine& e) {
-       return sum_devices(e, [](const Device& d) { return d.peak_present_bytes; });
+       return sum_devices(e, [](const Device& d) { return d.peak_present_bytes.load(); });
      }},
     {"chunk_creates",
      [](Engine& e) { return sum_devices(e, [](const Device& d) { return d.chunks.creates(); }); }},
@@ -98,7 +98,7 @@ std::string summary_line(Engine& engine) {
   const Counters& counters = engine.counters;
   return fmt::format(
       "{} allocated at the peak on a budget of {}; {} evictions ({}), {} fetches ({})",
-      format_bytes(engine.peak_live_bytes),
+      format_bytes(engine.peak_live_bytes.load()),
       format_bytes(sum_devices(engine, [](const Device& d) { return d.limit.load(); })),
       counters.evictions.load(), format_bytes(counters.moved_out_bytes.load()),
       counters.fetches.load(), format_bytes(counters.moved_in_bytes.load()));
