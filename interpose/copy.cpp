@@ -24,6 +24,27 @@ CUresult copy(Manager* manager, CUdeviceptr to, CUdeviceptr from, size_t bytes, 
   });
 }
 
+// Between two addresses that do not say which device they are on.
+template <class Submit>
+CUresult copy_across(Manager* manager, CUdeviceptr to, CUdeviceptr from, size_t bytes,
+                     StreamRef stream, bool async, Submit&& submit) {
+  Manager::Ends ends;
+  if (!manager->out_of_reach(to, from, &ends))
+    return copy(manager, to, from, bytes, stream, Source::Any, submit);
+  return copy(manager, to, from, bytes, stream, Source::Any, [=]() noexcept {
+    using spillway::real;
+    using spillway::Row;
+    if (async) {
+      const auto driver = real<decltype(&::cuMemcpyPeerAsync)>(
+          stream.per_thread ? Row::cuMemcpyPeerAsync_ptsz : Row::cuMemcpyPeerAsync);
+      return driver(to, ends.to, from, ends.from, bytes, stream.handle);
+    }
+    const auto driver = real<decltype(&::cuMemcpyPeer)>(stream.per_thread ? Row::cuMemcpyPeer_ptds
+                                                                          : Row::cuMemcpyPeer);
+    return driver(to, ends.to, from, ends.from, bytes);
+  });
+}
+
 template <class Submit>
 CUresult download(Manager* manager, const void* to, CUdeviceptr from, size_t bytes,
                   StreamRef stream, Submit&& submit) {
@@ -53,16 +74,16 @@ BODY_PTSZ(cuMemcpyDtoHAsync_v2, (void* to, CUdeviceptr from, size_t bytes, CUstr
           (to, from, bytes, stream), download(manager, to, from, bytes, on(stream), submit))
 
 BODY_PTDS(cuMemcpyDtoD_v2, (CUdeviceptr to, CUdeviceptr from, size_t bytes), (to, from, bytes),
-          copy(manager, to, from, bytes, on(nullptr), Source::Any, submit))
+          copy_across(manager, to, from, bytes, on(nullptr), false, submit))
 BODY_PTSZ(cuMemcpyDtoDAsync_v2, (CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream),
           (to, from, bytes, stream),
-          copy(manager, to, from, bytes, on(stream), Source::Any, submit))
+          copy_across(manager, to, from, bytes, on(stream), true, submit))
 
 BODY_PTDS(cuMemcpy, (CUdeviceptr to, CUdeviceptr from, size_t bytes), (to, from, bytes),
-          copy(manager, to, from, bytes, on(nullptr), Source::Any, submit))
+          copy_across(manager, to, from, bytes, on(nullptr), false, submit))
 BODY_PTSZ(cuMemcpyAsync, (CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream),
           (to, from, bytes, stream),
-          copy(manager, to, from, bytes, on(stream), Source::Any, submit))
+          copy_across(manager, to, from, bytes, on(stream), true, submit))
 
 BODY_PTDS(cuMemcpyPeer,
           (CUdeviceptr to, CUcontext to_context, CUdeviceptr from, CUcontext from_context,

@@ -110,7 +110,8 @@ class Completion {
 
  private:
   StreamState* resolve_anew(CUstream handle, ThreadState& thread) noexcept;
-  StreamState* find_or_create(CUstream handle, CUcontext context, ThreadState& thread) noexcept;
+  StreamState* find_or_create(CUstream handle, CUcontext context, ThreadState& thread,
+                              bool* fresh) noexcept;  // fresh: it was made just now
   // With mutex_ held; neither allocates nor frees in the driver but for cuEventCreate, which is
   // called with it released.
   bool record(std::unique_lock<std::mutex>& held, StreamState& stream) noexcept;

@@ -98,8 +98,9 @@ struct Device {
   bool has_thread = false;
   bool parked = false;  // the process exits: the thread does nothing any more
 
-  // Token:
+  // Token; changed with the ledger too:
   std::vector<CUmemAccessDesc> access;  // who may use what is mapped: this device, then its peers
+  // Token:
   ChunkPool chunks;
   BackupPool backups;
   std::unique_ptr<policy::Policy> policy;

@@ -141,6 +141,7 @@ CUresult Manager::touch_slowly(std::span<const Access> accesses, StreamRef ref,
 }
 
 CUresult Manager::hold_slowly(std::span<const Access> accesses, Submission submit) noexcept {
+  engine_.device();  // known, or it could not see what is mapped on another one
   std::vector<Range*> ranges;
   {
     Held held(engine_.ledger);

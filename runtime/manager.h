@@ -89,6 +89,13 @@ class Manager {
   template <class Submit>
   CUresult graph_rewrite(CUgraphExec exec, Submit&& submit) noexcept;
 
+  // The contexts of both ends, when one of them is a range that the current device cannot reach: a
+  // copy must then say where each lies. To memory of cuMemAlloc the driver would find by itself.
+  struct Ends {
+    CUcontext to = nullptr, from = nullptr;
+  };
+  bool out_of_reach(CUdeviceptr to, CUdeviceptr from, Ends* ends) noexcept;
+
   // --- stillness --------------------------------------------------------------------------------
   // True when the address lies in a range of ours. Cheap, lock-free.
   bool serves(CUdeviceptr address) const noexcept;

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/peers.h"
 
+#include <algorithm>
+
 #include "runtime/errors.h"
+#include "runtime/ledger.h"
 #include "runtime/log.h"
+#include "runtime/manager.h"
 #include "runtime/mapping.h"
 #include "runtime/room.h"
 
@@ -32,20 +36,44 @@ void open_to(Engine& engine, Device& home, const Device& guest) {
     if (range->life != Life::Dead && range->device == home.ordinal)
       for (const Piece& piece : range->pieces)
         if (is_mapped(piece)) mapped.push_back(&piece);
-  // With the token nothing is unmapped, dropped or mapped anew meanwhile.
-  Unlocked open(held);
-  for (const Piece* piece : mapped) {
-    const CUresult result = engine.driver.cuMemSetAccess(address_of(*piece), piece->bytes,
-                                                         home.access.data(), home.access.size());
-    if (result == CUDA_SUCCESS) continue;
-    log(LogLevel::Warn, "device {} cannot use memory of device {}: cuMemSetAccess failed: {}",
-        guest.ordinal, home.ordinal, error_name(engine.driver, result));
-    home.access.pop_back();
-    return;
+  CUresult result = CUDA_SUCCESS;
+  {
+    // With the token nothing is unmapped, dropped or mapped anew meanwhile.
+    Unlocked open(held);
+    for (auto piece = mapped.begin(); piece != mapped.end() && result == CUDA_SUCCESS; ++piece)
+      result = engine.driver.cuMemSetAccess(address_of(**piece), (*piece)->bytes,
+                                            home.access.data(), home.access.size());
   }
+  if (result == CUDA_SUCCESS) return;
+  log(LogLevel::Warn, "device {} cannot use memory of device {}: cuMemSetAccess failed: {}",
+      guest.ordinal, home.ordinal, error_name(engine.driver, result));
+  home.access.pop_back();
 }
 
 }  // namespace
+
+bool Manager::out_of_reach(CUdeviceptr to, CUdeviceptr from, Ends* ends) noexcept {
+  if (!serves(to) && !serves(from)) return false;
+  const Device* here = engine_.device();
+  if (!here) return false;
+  bool reached = true;
+  const auto context_of = [&](CUdeviceptr address) -> CUcontext {
+    {
+      Held held(engine_.ledger);
+      if (const Range* range = find_live(engine_, held, address)) {
+        const auto& open = engine_.device(range->device)->access;
+        reached &= std::ranges::any_of(
+            open, [&](const auto& each) { return each.location.id == here->ordinal; });
+        return range->context;
+      }
+    }
+    CUcontext context = nullptr;
+    engine_.driver.cuPointerGetAttribute(&context, CU_POINTER_ATTRIBUTE_CONTEXT, address);
+    return context;
+  };
+  *ends = {context_of(to), context_of(from)};
+  return !reached && ends->to && ends->from;
+}
 
 void introduce(Engine& engine, Device& fresh) noexcept {
   RelaxedCapture relaxed(engine.driver);

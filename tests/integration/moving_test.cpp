@@ -89,9 +89,25 @@ TEST_P(Devices, reach_each_other_with_copies_only) {
       .tells_the_same("peers", GetParam(), moved);
 }
 
+TEST(devices, without_a_link_are_copied_between) {
+  small_device()
+      .with("SIMCUDA_DEVICES", "2")
+      .with("SIMCUDA_PEERS", "0")
+      .tells_the_same("peers", "copies_between_devices", pushed_out);
+}
+
+TEST(devices, see_each_other_in_graphs) {
+  World()
+      .device(32_MiB)
+      .with("SIMCUDA_DEVICES", "2")
+      .tells_the_same("peers", "a_graph_of_a_device_without_memory_of_its_own",
+                      [](const Seen& seen) { EXPECT_EQ(5u, seen.count("allocations")); });
+}
+
 INSTANTIATE_TEST_SUITE_P(two, Devices,
                          testing::Values("each_scans_its_own", "copies_between_devices",
-                                         "a_kernel_reads_the_other_devices_memory"),
+                                         "a_kernel_reads_the_other_devices_memory",
+                                         "a_device_without_memory_of_its_own"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST(host_memory, is_made_in_advance_when_asked) {

@@ -73,3 +73,36 @@ STORY(a_kernel_reads_the_other_devices_memory) {
   for (size_t i = 0; i < 5; i++) copy_by_kernel(second, second.buffers[i], first.buffers[i]);
   for (size_t i = 0; i < 5; i++) expect_pattern(second.buffers[i], static_cast<uint32_t>(i));
 }
+
+// The second device allocates nothing: what it runs is all that is seen of it.
+STORY(a_device_without_memory_of_its_own) {
+  const Place second = settle_on(1, 0), first = settle_on(0, 5);
+  MUST(cuCtxSetCurrent(second.context));
+  MUST(cuCtxEnablePeerAccess(first.context, 0));
+  for (size_t i = 0; i + 1 < 5; i++) copy_by_kernel(second, first.buffers[i + 1], first.buffers[i]);
+  MUST(cuCtxSynchronize());
+  MUST(cuCtxSetCurrent(first.context));
+  for (size_t i = 0; i < 5; i++) expect_pattern(first.buffers[i], 0);
+}
+
+// Nor does it run anything before it is given a graph.
+STORY(a_graph_of_a_device_without_memory_of_its_own) {
+  const Place first = settle_on(0, 5), second = settle_on(1, 0);
+  MUST(cuCtxEnablePeerAccess(first.context, 0));
+  CUgraph graph = nullptr;
+  CUgraphExec exec = nullptr;
+  MUST(cuGraphCreate(&graph, 0));
+  for (const Buffer& buffer : first.buffers) {
+    CUgraphNode set = nullptr;
+    const CUDA_MEMSET_NODE_PARAMS fill{buffer.address, 0, 7, 4, buffer.bytes / 4, 1};
+    MUST(cuGraphAddMemsetNode(&set, graph, nullptr, 0, &fill, second.context));
+  }
+  MUST(cuGraphInstantiate(&exec, graph, 0));
+  MUST(cuGraphLaunch(exec, nullptr));
+  MUST(cuCtxSynchronize());
+  std::vector<uint32_t> seen(first.buffers[0].bytes / 4);
+  for (const Buffer& buffer : first.buffers) {
+    MUST(cuMemcpyDtoH(seen.data(), buffer.address, buffer.bytes));
+    for (const uint32_t word : seen) EXPECT(word == 7);
+  }
+}
