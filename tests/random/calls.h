@@ -31,6 +31,8 @@ namespace random_program {
   CALL(dtod_async, cuMemcpyDtoDAsync, cuMemcpyDtoDAsync_v2_ptsz)           \
   CALL(peer, cuMemcpyPeer, cuMemcpyPeer_ptds)                              \
   CALL(peer_async, cuMemcpyPeerAsync, cuMemcpyPeerAsync_ptsz)              \
+  CALL(peer_3d, cuMemcpy3DPeer, cuMemcpy3DPeer_ptds)                       \
+  CALL(peer_3d_async, cuMemcpy3DPeerAsync, cuMemcpy3DPeerAsync_ptsz)       \
   CALL(copy_2d, cuMemcpy2D, cuMemcpy2D_v2_ptds)                            \
   CALL(copy_2d_unaligned, cuMemcpy2DUnaligned, cuMemcpy2DUnaligned_v2_ptds) \
   CALL(copy_2d_async, cuMemcpy2DAsync, cuMemcpy2DAsync_v2_ptsz)            \

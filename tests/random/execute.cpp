@@ -11,16 +11,10 @@
 #include <fstream>
 #include <thread>
 
-#include "random_kernels_ptx.h"
 #include "tests/random/digest.h"
 
 namespace random_program {
 namespace {
-
-// In the order of Kernel.
-constexpr const char* kKernelNames[] = {"fill", "blend",         "blend8",        "bundle",
-                                        "wide", "bytes",         "histogram",     "block_sums",
-                                        "rows", "through_table", "through_global"};
 
 // Which operation a thread is at, for the line that tells of a failure.
 thread_local std::string current_operation = "setting up";
@@ -50,7 +44,7 @@ Executor::Executor(const Plan& plan, std::string dump_directory)
       buffers_(plan.buffers.size()),
       hosts_(plan.hosts.size()),
       streams_(plan.streams.size()),
-      events_(static_cast<size_t>(plan.events)),
+      events_(plan.events.size()),
       graphs_(static_cast<size_t>(plan.graphs)) {}
 
 void Executor::check(CUresult result, const char* call) const {
@@ -64,38 +58,7 @@ void Executor::check(CUresult result, const char* call) const {
 }
 
 void Executor::set_up() {
-  check(cuInit(0), "cuInit");
-  check(cuDeviceGet(&device_, 0), "cuDeviceGet");
-  check(cuDevicePrimaryCtxRetain(&context_, device_), "cuDevicePrimaryCtxRetain");
-  check(cuCtxSetCurrent(context_), "cuCtxSetCurrent");
-  check(cuModuleLoadData(&module_, random_kernels_ptx), "cuModuleLoadData");
-  for (const char* name : kKernelNames) {
-    check(cuModuleGetFunction(&kernels_.emplace_back(), module_, name), "cuModuleGetFunction");
-  }
-  CUmemPoolProps pool{};
-  pool.allocType = CU_MEM_ALLOCATION_TYPE_PINNED;
-  pool.location = {CU_MEM_LOCATION_TYPE_DEVICE, {device_}};
-  check(cuMemPoolCreate(&own_pool_, &pool), "cuMemPoolCreate");
-  check(cuDeviceGetDefaultMemPool(&default_pool_, device_), "cuDeviceGetDefaultMemPool");
-  for (size_t i = 0; i < streams_.size(); ++i) {
-    switch (plan_.streams[i].kind) {
-      case StreamKind::Legacy:
-        break;
-      case StreamKind::PerThread:
-        streams_[i] = CU_STREAM_PER_THREAD;
-        break;
-      case StreamKind::Blocking:
-        check(cuStreamCreate(&streams_[i], CU_STREAM_DEFAULT), "cuStreamCreate");
-        break;
-      case StreamKind::NonBlocking:
-        check(cuStreamCreateWithPriority(&streams_[i], CU_STREAM_NON_BLOCKING, -1),
-              "cuStreamCreateWithPriority");
-        break;
-    }
-  }
-  for (CUevent& event : events_) {
-    check(cuEventCreate(&event, CU_EVENT_DISABLE_TIMING), "cuEventCreate");
-  }
+  set_up_contexts();
   for (size_t i = 0; i < hosts_.size(); ++i) {
     const size_t bytes = plan_.hosts[i].bytes;
     switch (plan_.hosts[i].kind) {
@@ -137,6 +100,7 @@ std::string Executor::run() {
       if (static_cast<size_t>(thread) < mine.size()) {
         Turn& turn = turns[static_cast<size_t>(thread)];
         for (const Operation& operation : mine[static_cast<size_t>(thread)]) {
+          enter(plan_.streams[operation.stream].context);
           current_operation = text("phase %zu thread %d operation %zu", phase, thread, turn.index);
           std::visit([&](const auto& work) { perform(turn, operation, work); }, operation.work);
           ++turn.index;
@@ -147,10 +111,7 @@ std::string Executor::run() {
   };
   std::vector<std::thread> others;
   for (int thread = 1; thread < plan_.threads; ++thread) {
-    others.emplace_back([&, thread] {
-      check(cuCtxSetCurrent(context_), "cuCtxSetCurrent");
-      play(thread);
-    });
+    others.emplace_back(play, thread);
   }
   play(0);
   for (std::thread& other : others) other.join();
@@ -176,6 +137,14 @@ CUdeviceptr Executor::device(const Access& access) const {
   return buffers_[access.index].address + access.offset;
 }
 
+CUcontext Executor::context_of(const Access& access) const {
+  return contexts_[plan_.buffers[access.index].context].context;
+}
+
+const Executor::LiveContext& Executor::home(const Operation& operation) const {
+  return contexts_[plan_.streams[operation.stream].context];
+}
+
 void* Executor::host(const Access& access) const {
   return static_cast<char*>(hosts_[access.index]) + access.offset;
 }
@@ -191,11 +160,12 @@ void Executor::perform(Turn&, const Operation& operation, const Allocate& work) 
                    "cuMemAllocAsync");
     case Source::DefaultPool:
     case Source::OwnPool:
-      return check(
-          calls(operation).alloc_from_pool(
-              &live.address, buffer.bytes,
-              buffer.source == Source::OwnPool ? own_pool_ : default_pool_, stream(operation)),
-          "cuMemAllocFromPoolAsync");
+      return check(calls(operation).alloc_from_pool(&live.address, buffer.bytes,
+                                                    buffer.source == Source::OwnPool
+                                                        ? home(operation).own_pool
+                                                        : home(operation).default_pool,
+                                                    stream(operation)),
+                   "cuMemAllocFromPoolAsync");
     case Source::Mapped:
       return map(buffer, &live);
     case Source::Pitch:
@@ -223,12 +193,17 @@ size_t mapped_bytes(const Buffer& buffer) {
 // As frameworks with address space of their own do it.
 void Executor::map(const Buffer& buffer, LiveBuffer* live) const {
   const size_t bytes = mapped_bytes(buffer);
-  const CUmemAllocationProp properties = on_device(device_);
-  const CUmemAccessDesc access{properties.location, CU_MEM_ACCESS_FLAGS_PROT_READWRITE};
+  const int device = plan_.contexts[buffer.context].device;
+  const CUmemAllocationProp properties = on_device(devices_[device]);
+  std::vector<CUmemAccessDesc> access;
+  for (int other = 0; other < plan_.devices; ++other) {
+    if (other == device || plan_.peers)
+      access.push_back({on_device(devices_[other]).location, CU_MEM_ACCESS_FLAGS_PROT_READWRITE});
+  }
   check(cuMemAddressReserve(&live->address, bytes, 0, 0, 0), "cuMemAddressReserve");
   check(cuMemCreate(&live->handle, bytes, &properties, 0), "cuMemCreate");
   check(cuMemMap(live->address, bytes, 0, live->handle, 0), "cuMemMap");
-  check(cuMemSetAccess(live->address, bytes, &access, 1), "cuMemSetAccess");
+  check(cuMemSetAccess(live->address, bytes, access.data(), access.size()), "cuMemSetAccess");
 }
 
 void Executor::unmap(const Buffer& buffer, const LiveBuffer& live) const {
@@ -287,12 +262,13 @@ void Executor::perform(Turn&, const Operation& operation, const WriteValue& work
   }
 }
 
-void Executor::perform(Turn&, const Operation&, const StoreAddresses& work) {
+void Executor::perform(Turn&, const Operation& operation, const StoreAddresses& work) {
   std::vector<CUdeviceptr> addresses;
   for (const Access& target : work.targets) addresses.push_back(device(target));
   CUdeviceptr to = 0;
   if (work.global) {
-    check(cuModuleGetGlobal(&to, nullptr, module_, "hidden_pointer"), "cuModuleGetGlobal");
+    check(cuModuleGetGlobal(&to, nullptr, home(operation).module, "hidden_pointer"),
+          "cuModuleGetGlobal");
   } else {
     to = device(work.table);
   }
@@ -331,7 +307,7 @@ void Executor::perform(Turn&, const Operation& operation, const HostWait& work) 
 }
 
 // Answers are compared with and without the library, so addresses are told relative to the buffer.
-void Executor::perform(Turn& turn, const Operation&, const Ask& work) {
+void Executor::perform(Turn& turn, const Operation& operation, const Ask& work) {
   const LiveBuffer& live = buffers_[work.buffer];
   const CUdeviceptr address = live.address + work.offset;
   std::string answer;
@@ -362,7 +338,8 @@ void Executor::perform(Turn& turn, const Operation&, const Ask& work) {
           "one id %d host %d",
           type, managed, mapped, ordinal, static_cast<long long>(pointer - address),
           static_cast<long long>(start - live.address), size >= plan_.buffers[work.buffer].bytes,
-          context == context_, id != 0 && id == again, static_cast<int>(host_answer));
+          context == home(operation).context, id != 0 && id == again,
+          static_cast<int>(host_answer));
       break;
     }
     case Question::AddressRange: {
@@ -380,7 +357,7 @@ void Executor::perform(Turn& turn, const Operation&, const Ask& work) {
       break;
     }
     case Question::Pools: {
-      for (CUmemoryPool pool : {default_pool_, own_pool_}) {
+      for (CUmemoryPool pool : {home(operation).default_pool, home(operation).own_pool}) {
         cuuint64_t keep = work.offset % 2 ? work.offset : 0, kept = 1;
         check(cuMemPoolSetAttribute(pool, CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, &keep),
               "cuMemPoolSetAttribute");
@@ -399,6 +376,7 @@ void Executor::perform(Turn& turn, const Operation&, const Ask& work) {
 void Executor::perform(Turn& turn, const Operation&, const Checkpoint& work) {
   for (int index : work.buffers) {
     const Buffer& buffer = plan_.buffers[index];
+    enter(buffer.context);
     char* const bytes = turn.scratch.of(buffer.bytes);
     if (buffer.source == Source::Pitch) {
       CUDA_MEMCPY2D rows{};

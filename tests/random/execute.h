@@ -83,12 +83,21 @@ class Executor {
     Scratch scratch;
   };
 
+  // What a program has of each context.
+  struct LiveContext {
+    CUcontext context = nullptr;
+    CUmodule module = nullptr;
+    std::vector<CUfunction> kernels;
+    CUmemoryPool default_pool = nullptr, own_pool = nullptr;  // the device's
+  };
+
   // execute.cpp
   void set_up();
-  void run_thread(int thread, size_t phase);
   const Calls& calls(const Operation& operation) const;
   CUstream stream(const Operation& operation) const;
   CUdeviceptr device(const Access& access) const;
+  CUcontext context_of(const Access& access) const;
+  const LiveContext& home(const Operation& operation) const;
   void map(const Buffer& buffer, LiveBuffer* live) const;
   void unmap(const Buffer& buffer, const LiveBuffer& live) const;
   void* host(const Access& access) const;
@@ -109,11 +118,21 @@ class Executor {
   void perform(Turn& turn, const Operation& operation, const Ask& work);
   void perform(Turn& turn, const Operation& operation, const Checkpoint& work);
 
+  // execute_contexts.cpp
+  void set_up_contexts();
+  void open_context(int context);
+  void enter(int context) const;  // makes it the current one
+  CUmemoryPool make_pool(int device) const;
+  void perform(Turn& turn, const Operation& operation, const MakeContext& work);
+  void perform(Turn& turn, const Operation& operation, const DropContext& work);
+  void perform(Turn& turn, const Operation& operation, const PeerAccess& work);
+
   // execute_copy.cpp
   void perform(Turn& turn, const Operation& operation, const Set& work);
   void perform(Turn& turn, const Operation& operation, const Copy& work);
   CUDA_MEMCPY2D rows(const Copy& copy) const;
   CUDA_MEMCPY3D volume(const Copy& copy) const;
+  CUDA_MEMCPY3D_PEER peer_volume(const Copy& copy) const;
   size_t pitch_of(const Access& access, size_t pitch) const;
 
   // execute_launch.cpp
@@ -127,19 +146,20 @@ class Executor {
   void perform(Turn& turn, const Operation& operation, const DropGraph& work);
   CUgraph capture(Turn& turn, const Operation& operation, int second, int mode,
                   const std::vector<Node>& nodes);
-  CUgraph build(const std::vector<Node>& nodes, std::vector<CUgraphNode>* made);
-  CUgraphNode add(CUgraph graph, const std::vector<CUgraphNode>& after, const NodeWork& work);
-  CUDA_KERNEL_NODE_PARAMS kernel_node(const Launch& launch, Parameters* parameters) const;
+  CUgraph build(const LiveContext& home, const std::vector<Node>& nodes,
+                std::vector<CUgraphNode>* made);
+  CUgraphNode add(const LiveContext& home, CUgraph graph, const std::vector<CUgraphNode>& after,
+                  const NodeWork& work);
+  CUDA_KERNEL_NODE_PARAMS kernel_node(const LiveContext& home, const Launch& launch,
+                                      Parameters* parameters) const;
   CUDA_MEMSET_NODE_PARAMS memset_node(const Set& set) const;
   CUDA_MEMCPY3D memcpy_node(const Copy& copy) const;
 
   const Plan& plan_;
   std::string dump_directory_;
-  CUdevice device_ = 0;
-  CUcontext context_ = nullptr;
-  CUmodule module_ = nullptr;
-  CUmemoryPool default_pool_ = nullptr, own_pool_ = nullptr;
-  std::vector<CUfunction> kernels_;
+  std::vector<CUdevice> devices_;
+  std::vector<CUmemoryPool> own_pools_;  // of each device
+  std::vector<LiveContext> contexts_;
   std::vector<LiveBuffer> buffers_;
   std::vector<void*> hosts_;
   std::vector<CUstream> streams_;

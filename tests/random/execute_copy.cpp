@@ -79,6 +79,25 @@ CUDA_MEMCPY3D Executor::volume(const Copy& copy) const {
   return volume;
 }
 
+CUDA_MEMCPY3D_PEER Executor::peer_volume(const Copy& copy) const {
+  const CUDA_MEMCPY3D volume = this->volume(copy);
+  CUDA_MEMCPY3D_PEER peer{};
+  peer.srcMemoryType = volume.srcMemoryType;
+  peer.srcDevice = volume.srcDevice;
+  peer.srcContext = context_of(copy.from);
+  peer.srcPitch = volume.srcPitch;
+  peer.srcHeight = volume.srcHeight;
+  peer.dstMemoryType = volume.dstMemoryType;
+  peer.dstDevice = volume.dstDevice;
+  peer.dstContext = context_of(copy.to);
+  peer.dstPitch = volume.dstPitch;
+  peer.dstHeight = volume.dstHeight;
+  peer.WidthInBytes = volume.WidthInBytes;
+  peer.Height = volume.Height;
+  peer.Depth = volume.Depth;
+  return peer;
+}
+
 namespace {
 
 // In three parts of different sizes, the last one first.
@@ -131,9 +150,11 @@ void Executor::perform(Turn&, const Operation& operation, const Copy& work) {
       return check(work.async ? call.copy_async(to, from, bytes, on) : call.copy(to, from, bytes),
                    "cuMemcpy");
     case CopyForm::Peer:
-      return check(work.async ? call.peer_async(to, context_, from, context_, bytes, on)
-                              : call.peer(to, context_, from, context_, bytes),
-                   "cuMemcpyPeer");
+      return check(
+          work.async
+              ? call.peer_async(to, context_of(work.to), from, context_of(work.from), bytes, on)
+              : call.peer(to, context_of(work.to), from, context_of(work.from), bytes),
+          "cuMemcpyPeer");
     case CopyForm::Rows: {
       const CUDA_MEMCPY2D rows = this->rows(work);
       return check(work.async ? call.copy_2d_async(&rows, on) : call.copy_2d(&rows), "cuMemcpy2D");
@@ -146,6 +167,11 @@ void Executor::perform(Turn&, const Operation& operation, const Copy& work) {
       const CUDA_MEMCPY3D volume = this->volume(work);
       return check(work.async ? call.copy_3d_async(&volume, on) : call.copy_3d(&volume),
                    "cuMemcpy3D");
+    }
+    case CopyForm::VolumePeer: {
+      const CUDA_MEMCPY3D_PEER volume = peer_volume(work);
+      return check(work.async ? call.peer_3d_async(&volume, on) : call.peer_3d(&volume),
+                   "cuMemcpy3DPeer");
     }
     case CopyForm::Batch:
       return check(copy_batch(call, to, from, bytes, on), "cuMemcpyBatchAsync");

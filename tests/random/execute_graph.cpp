@@ -3,9 +3,10 @@
 
 namespace random_program {
 
-CUDA_KERNEL_NODE_PARAMS Executor::kernel_node(const Launch& launch, Parameters* packed) const {
+CUDA_KERNEL_NODE_PARAMS Executor::kernel_node(const LiveContext& home, const Launch& launch,
+                                              Parameters* packed) const {
   CUDA_KERNEL_NODE_PARAMS node{};
-  node.func = kernels_[static_cast<size_t>(launch.kernel)];
+  node.func = home.kernels[static_cast<size_t>(launch.kernel)];
   node.gridDimX = launch.grid;
   node.gridDimY = node.gridDimZ = 1;
   node.blockDimX = launch.block;
@@ -36,22 +37,22 @@ CUDA_MEMCPY3D Executor::memcpy_node(const Copy& copy) const {
   return node;
 }
 
-CUgraphNode Executor::add(CUgraph graph, const std::vector<CUgraphNode>& after,
-                          const NodeWork& work) {
+CUgraphNode Executor::add(const LiveContext& home, CUgraph graph,
+                          const std::vector<CUgraphNode>& after, const NodeWork& work) {
   CUgraphNode node = nullptr;
   const CUgraphNode* const first = after.data();
   const size_t count = after.size();
   if (const Launch* launch = std::get_if<Launch>(&work)) {
     Parameters packed;
-    const CUDA_KERNEL_NODE_PARAMS params = kernel_node(*launch, &packed);
+    const CUDA_KERNEL_NODE_PARAMS params = kernel_node(home, *launch, &packed);
     check(cuGraphAddKernelNode(&node, graph, first, count, &params), "cuGraphAddKernelNode");
   } else if (const Set* set = std::get_if<Set>(&work)) {
     const CUDA_MEMSET_NODE_PARAMS params = memset_node(*set);
-    check(cuGraphAddMemsetNode(&node, graph, first, count, &params, context_),
+    check(cuGraphAddMemsetNode(&node, graph, first, count, &params, home.context),
           "cuGraphAddMemsetNode");
   } else if (const Copy* copy = std::get_if<Copy>(&work)) {
     const CUDA_MEMCPY3D params = memcpy_node(*copy);
-    check(cuGraphAddMemcpyNode(&node, graph, first, count, &params, context_),
+    check(cuGraphAddMemcpyNode(&node, graph, first, count, &params, home.context),
           "cuGraphAddMemcpyNode");
   } else if (const HostFunction* function = std::get_if<HostFunction>(&work)) {
     const CUDA_HOST_NODE_PARAMS params{run_host_order, host_order(*function)};
@@ -62,13 +63,14 @@ CUgraphNode Executor::add(CUgraph graph, const std::vector<CUgraphNode>& after,
   return node;
 }
 
-CUgraph Executor::build(const std::vector<Node>& nodes, std::vector<CUgraphNode>* made) {
+CUgraph Executor::build(const LiveContext& home, const std::vector<Node>& nodes,
+                        std::vector<CUgraphNode>* made) {
   CUgraph graph = nullptr;
   check(cuGraphCreate(&graph, 0), "cuGraphCreate");
   for (const Node& node : nodes) {
     std::vector<CUgraphNode> after;
     for (int parent : node.after) after.push_back((*made)[static_cast<size_t>(parent)]);
-    made->push_back(add(graph, after, node.work));
+    made->push_back(add(home, graph, after, node.work));
   }
   return graph;
 }
@@ -113,7 +115,7 @@ void Executor::perform(Turn& turn, const Operation& operation, const MakeGraph& 
   LiveGraph& live = graphs_[work.graph];
   switch (work.building) {
     case Building::ByHand:
-      live.graph = build(work.nodes, &live.nodes);
+      live.graph = build(home(operation), work.nodes, &live.nodes);
       break;
     case Building::Captured:
       live.graph = capture(turn, operation, work.second_stream, work.capture_mode, work.nodes);
@@ -130,6 +132,7 @@ void Executor::perform(Turn& turn, const Operation& operation, const MakeGraph& 
 }
 
 void Executor::perform(Turn& turn, const Operation& operation, const UpdateGraph& work) {
+  const LiveContext& home = this->home(operation);
   LiveGraph& live = graphs_[work.graph];
   if (!work.whole) {
     for (int index : work.changed) {
@@ -137,12 +140,12 @@ void Executor::perform(Turn& turn, const Operation& operation, const UpdateGraph
       const NodeWork& changed = work.nodes[static_cast<size_t>(index)].work;
       if (const Launch* launch = std::get_if<Launch>(&changed)) {
         Parameters packed;
-        const CUDA_KERNEL_NODE_PARAMS params = kernel_node(*launch, &packed);
+        const CUDA_KERNEL_NODE_PARAMS params = kernel_node(home, *launch, &packed);
         check(cuGraphExecKernelNodeSetParams(live.exec, node, &params),
               "cuGraphExecKernelNodeSetParams");
       } else if (const Set* set = std::get_if<Set>(&changed)) {
         const CUDA_MEMSET_NODE_PARAMS params = memset_node(*set);
-        check(cuGraphExecMemsetNodeSetParams(live.exec, node, &params, context_),
+        check(cuGraphExecMemsetNodeSetParams(live.exec, node, &params, home.context),
               "cuGraphExecMemsetNodeSetParams");
       }
     }
@@ -151,7 +154,7 @@ void Executor::perform(Turn& turn, const Operation& operation, const UpdateGraph
   std::vector<CUgraphNode> nodes;
   const CUgraph graph = live.nodes.empty()
                             ? capture(turn, operation, work.second_stream, 2, work.nodes)
-                            : build(work.nodes, &nodes);
+                            : build(home, work.nodes, &nodes);
   CUgraphExecUpdateResultInfo info{};
   const CUresult updated = cuGraphExecUpdate(live.exec, graph, &info);
   if (updated == CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE) {

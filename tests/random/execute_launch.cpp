@@ -98,7 +98,7 @@ Parameters Executor::parameters(const Launch& launch) const {
 void Executor::perform(Turn&, const Operation& operation, const Launch& work) {
   const Calls& call = calls(operation);
   const CUstream on = stream(operation);
-  const CUfunction function = kernels_[static_cast<size_t>(work.kernel)];
+  const CUfunction function = home(operation).kernels[static_cast<size_t>(work.kernel)];
   Parameters packed = parameters(work);
   void** const params = work.packing == Packing::Params ? packed.pointers() : nullptr;
   void** const extra = work.packing == Packing::Extra ? packed.extra() : nullptr;

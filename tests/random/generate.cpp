@@ -10,24 +10,36 @@ Generator::Generator(uint64_t seed, const Size& size) : random_(seed * 2 + 1), s
   size_.footprint = size_.footprint * random_.between(35, 100) / 100;
 }
 
+void Generator::add_streams(int threads) {
+  const int contexts = static_cast<int>(plan_.contexts.size());
+  for (int context = 0; context < contexts; ++context) {
+    plan_.streams.push_back({StreamKind::Legacy, 0, context});
+  }
+  for (int context = 0; context < contexts; ++context) {
+    const size_t created = random_.between(1, context == 0 ? 3 : 2);
+    for (size_t i = 0; i < created; ++i) {
+      plan_.streams.push_back(
+          {random_.percent(50) ? StreamKind::Blocking : StreamKind::NonBlocking, 0, context});
+    }
+    for (int thread = 0; thread < threads; ++thread) {
+      if (random_.percent(50)) plan_.streams.push_back({StreamKind::PerThread, thread, context});
+    }
+  }
+  for (int i = 0; i < threads * contexts * events_per_thread_; ++i) {
+    plan_.events.push_back(i / events_per_thread_ % contexts);
+  }
+}
+
 void Generator::add_things(int threads) {
   plan_.threads = threads;
-  plan_.streams.push_back({StreamKind::Legacy, 0});
-  const size_t created = random_.between(1, 3);
-  for (size_t i = 0; i < created; ++i) {
-    plan_.streams.push_back(
-        {random_.percent(50) ? StreamKind::Blocking : StreamKind::NonBlocking, 0});
-  }
-  for (int thread = 0; thread < threads; ++thread) {
-    if (random_.percent(50)) plan_.streams.push_back({StreamKind::PerThread, thread});
-  }
+  add_contexts();
+  add_streams(threads);
   constexpr HostKind kKinds[] = {HostKind::Pinned, HostKind::PinnedOld, HostKind::Registered,
                                  HostKind::Pageable};
   const size_t hosts = random_.between(2, 4);
   for (size_t i = 0; i < hosts; ++i) {
     plan_.hosts.push_back({kKinds[random_.below(4)], random_.between(1, 12) * 256 * 1024});
   }
-  plan_.events = events_per_thread_ * threads;
   order_.emplace(plan_.streams, threads);
   hides_ = random_.percent(15);
   waits_ = random_.percent(15);
@@ -39,8 +51,7 @@ void Generator::begin_phase(int threads) {
   concurrent_capture_ = threads > 1 && random_.percent(50);
   if (concurrent_capture_) {
     // Now, since in the phase itself it would be an error.
-    emit(0, HostWait{Wait::Context, 0});
-    order_->host_waits_all(0);
+    wait_for_all();
   }
   alone_ = threads == 1;
   const auto some_thread = [&] { return static_cast<int>(random_.below(threads)); };
@@ -80,10 +91,14 @@ void Generator::begin_phase(int threads) {
     }
   }
   order_->start_phase(stream_owner_);
+  for (size_t i = 0; i < plan_.streams.size(); ++i) {
+    if (!lives(plan_.streams[i].context)) stream_owner_[i] = -1;
+  }
   plan_.phases.push_back({std::vector<std::vector<Operation>>(static_cast<size_t>(threads))});
 }
 
 void Generator::step() {
+  enter_some_context();
   size_t footprint = 0;
   for (int buffer : live_) footprint += plan_.buffers[buffer].bytes;
   struct Choice {
@@ -103,6 +118,9 @@ void Generator::step() {
       {4, &Generator::wait},
       {hides_ ? 4u : 0u, &Generator::hidden_addresses},
       {7, &Generator::make_graph},
+      {plan_.devices > 1 ? 2u : 0u, &Generator::peer_access},
+      {passed_ ? 0u : 8u, &Generator::make_context},
+      {passing_ ? 3u : 0u, &Generator::drop_context},
   };
   unsigned total = 0;
   for (const Choice& choice : choices) total += choice.weight;
@@ -138,14 +156,16 @@ void Generator::finish() {
   for (int buffer : live_) {
     if (tables_.count(buffer) == 0) content.push_back(buffer);
   }
-  emit(0, HostWait{Wait::Context, 0});
-  order_->host_waits_all(0);
+  wait_for_all();
   for (int host = 0; host < static_cast<int>(plan_.hosts.size()); ++host) {
     emit(0, HostCheck{{Space::Host, host, 0, plan_.hosts[host].bytes, false}});
   }
   check(content);
   // The rest is still there when the process ends, as it is in most programs.
-  for (size_t i = 0; i < content.size() / 2; ++i) release(content[i]);
+  for (size_t i = 0; i < content.size() / 2; ++i) {
+    here_ = plan_.buffers[content[i]].context;
+    release(content[i]);
+  }
 }
 
 Plan Generator::run() {
@@ -154,6 +174,9 @@ Plan Generator::run() {
   begin_phase(1);
   for (int host = 0; host < static_cast<int>(plan_.hosts.size()); ++host) {
     emit(0, HostFill{{Space::Host, host, 0, plan_.hosts[host].bytes, true}, random_.next()});
+  }
+  for (int tries = 0; tries < 2; ++tries) {
+    if (random_.percent(70)) peer_access();
   }
   const size_t phases = threads == 1 ? 2 : random_.between(3, 4);
   for (size_t phase = 0; phase < phases; ++phase) {
@@ -165,8 +188,7 @@ Plan Generator::run() {
       for (int buffer : live_) {
         if (tables_.count(buffer) == 0 && random_.percent(40)) some.push_back(buffer);
       }
-      emit(0, HostWait{Wait::Context, 0});
-      order_->host_waits_all(0);
+      wait_for_all();
       check(some);
     }
   }
@@ -204,25 +226,45 @@ void Generator::account(const std::vector<Access>& touched) {
                ? 0
                : (bytes + kServed - 1) / kServed * kServed;
   };
-  size_t wide = 0, footprint = 0, small = 0;
-  for (int buffer : needed) wide += rounded(buffer);
-  for (int buffer : live_) {
-    footprint += rounded(buffer);
-    const Buffer& one = plan_.buffers[buffer];
-    // The driver counts these in granules, and a pool keeps what was freed until somebody waits.
-    if (is_the_drivers(one.source))
-      small +=
-          (one.bytes + kServed - 1) / kServed * kServed * (one.source == Source::OwnPool ? 2 : 1);
-    else if (rounded(buffer) == 0)
-      small += one.bytes;
+  for (int device = 0; device < plan_.devices; ++device) {
+    const auto elsewhere = [&](int buffer) {
+      return plan_.contexts[plan_.buffers[buffer].context].device != device;
+    };
+    size_t wide = 0, footprint = 0, small = 0;
+    for (int buffer : needed) {
+      if (!elsewhere(buffer)) wide += rounded(buffer);
+    }
+    for (int buffer : live_) {
+      if (elsewhere(buffer)) continue;
+      footprint += rounded(buffer);
+      const Buffer& one = plan_.buffers[buffer];
+      // The driver counts these in granules, and a pool keeps what was freed until somebody waits.
+      if (is_the_drivers(one.source))
+        small +=
+            (one.bytes + kServed - 1) / kServed * kServed * (one.source == Source::OwnPool ? 2 : 1);
+      else if (rounded(buffer) == 0)
+        small += one.bytes;
+    }
+    plan_.widest = std::max(plan_.widest, wide);
+    plan_.footprint = std::max(plan_.footprint, footprint);
+    plan_.small = std::max(plan_.small, small);
   }
-  plan_.widest = std::max(plan_.widest, wide);
-  plan_.footprint = std::max(plan_.footprint, footprint);
-  plan_.small = std::max(plan_.small, small);
+}
+
+void Generator::wait_for_context(int context) {
+  emit(context, HostWait{Wait::Context, 0});
+  order_->host_waits_context(thread_, context);
+}
+
+void Generator::wait_for_all() {
+  for (int context = 0; context < static_cast<int>(plan_.contexts.size()); ++context) {
+    if (lives(context)) wait_for_context(context);
+  }
 }
 
 int Generator::event_covering(int stream) {
-  const int first = thread_ * events_per_thread_;
+  const int contexts = static_cast<int>(plan_.contexts.size());
+  const int first = (thread_ * contexts + plan_.streams[stream].context) * events_per_thread_;
   for (int event = first; event < first + events_per_thread_; ++event) {
     if (order_->event_covers(event, stream) && random_.percent(70)) return event;
   }
@@ -258,8 +300,7 @@ void Generator::order_on_host(const std::vector<Access>& touched) {
     const bool named = own || !has_symbols(other);
     const size_t way = random_.below(10);
     if (!named || (way == 0 && !concurrent_capture_)) {
-      emit(other, HostWait{Wait::Context, 0});
-      order_->host_waits_all(thread_);
+      wait_for_context(plan_.streams[other].context);
     } else if (!own || way < 6) {
       emit(other, HostWait{random_.percent(25) ? Wait::StreamPoll : Wait::Stream, 0});
       order_->host_waits_stream(thread_, other);
@@ -290,7 +331,8 @@ void Generator::submit_memory(int stream, Work work, const Access& whole) {
 int Generator::pick_stream() {
   std::vector<int> own;
   for (size_t i = 0; i < stream_owner_.size(); ++i) {
-    if (stream_owner_[i] == thread_) own.push_back(static_cast<int>(i));
+    if (stream_owner_[i] == thread_ && plan_.streams[i].context == here_)
+      own.push_back(static_cast<int>(i));
   }
   return random_.one_of(own);
 }
@@ -298,7 +340,8 @@ int Generator::pick_stream() {
 std::vector<int> Generator::own_buffers() const {
   std::vector<int> own;
   for (int buffer : live_) {
-    if (owner_.at(buffer) == thread_ && tables_.count(buffer) == 0) own.push_back(buffer);
+    if (owner_.at(buffer) == thread_ && tables_.count(buffer) == 0 && at_hand(buffer))
+      own.push_back(buffer);
   }
   return own;
 }
@@ -307,7 +350,8 @@ std::vector<int> Generator::readable_buffers() const {
   std::vector<int> readable;
   for (int buffer : live_) {
     const int owner = owner_.at(buffer);
-    if ((owner == thread_ || owner == -1) && tables_.count(buffer) == 0) readable.push_back(buffer);
+    if ((owner == thread_ || owner == -1) && tables_.count(buffer) == 0 && at_hand(buffer))
+      readable.push_back(buffer);
   }
   return readable;
 }

@@ -100,7 +100,7 @@ std::optional<NodeWork> Generator::make_node() {
 void Generator::make_graph() {
   if (graphs_.size() >= 2) {
     const auto chosen = std::next(graphs_.begin(), static_cast<long>(random_.below(2)))->first;
-    if (graphs_.at(chosen).owner != thread_) return;
+    if (graphs_.at(chosen).owner != thread_ || graphs_.at(chosen).context != here_) return;
     const size_t what = random_.below(10);
     if (what < 6) return launch_graph(chosen);
     if (what < 8) return update_graph(chosen);
@@ -143,7 +143,7 @@ void Generator::make_graph() {
   }
   if (graph.nodes.empty()) return;
   graph.graph = plan_.graphs++;
-  graphs_[graph.graph] = {graph, thread_};
+  graphs_[graph.graph] = {graph, thread_, here_};
   account(of_nodes(graph.nodes));
   emit(stream, graph);
   const size_t launches = random_.between(1, 3);
@@ -213,7 +213,7 @@ void Generator::update_graph(int graph) {
 
 void Generator::drop_graph(int graph) {
   // With launches of it perhaps still running.
-  emit(0, DropGraph{graph});
+  emit(graphs_.at(graph).context, DropGraph{graph});
   graphs_.erase(graph);
 }
 

@@ -20,6 +20,7 @@ void Generator::allocate() {
     const size_t most = random_.percent(10) ? 12 * kMiB : random_.percent(40) ? 6 * kMiB : 3 * kMiB;
     buffer.bytes = random_.between(kServed / kWord, most / kWord) * kWord;
   }
+  buffer.context = here_;
   const int index = static_cast<int>(plan_.buffers.size());
   const size_t source = random_.below(100);
   if (source < 12) {
@@ -80,7 +81,9 @@ void Generator::initialise(int index) {
 
 void Generator::release() {
   std::vector<int> own = own_buffers();
-  std::erase_if(own, [&](int buffer) { return hidden_.count(buffer) != 0; });
+  std::erase_if(own, [&](int buffer) {
+    return hidden_.count(buffer) != 0 || plan_.buffers[buffer].context != here_;
+  });
   if (own.size() < 2) return;
   const int buffer = random_.one_of(own);
   for (const auto& [graph, live] : std::map(graphs_)) {
@@ -116,7 +119,8 @@ void Generator::release(int buffer) {
       break;
     case Source::Plain:
     case Source::Pitch:
-      // With work in flight: cuMemFree takes care of it.
+      // With work in flight: cuMemFree takes care of it, in its own context.
+      if (plan_.contexts.size() > 1) order_on_host({all});
       emit(stream, Release{buffer, false});
       break;
   }
@@ -208,6 +212,7 @@ void Generator::submit_copy(int stream, Copy copy) {
 }
 
 void Generator::copy() {
+  if (plan_.contexts.size() > 1 && random_.percent(35)) return copy_between_contexts();
   const int stream = pick_stream();
   const size_t kind = random_.below(100);
   if (kind < 15) {
@@ -235,30 +240,34 @@ void Generator::copy() {
     return submit(stream, *copy, accesses(Work{*copy}));
   }
   if (copy->width > 64 * 1024 && random_.percent(30)) {
-    // The same extent as rows, or as a box of them, with different distances on each side.
-    const size_t extent = copy->width;
-    const bool volume = random_.percent(50);
-    copy->form = volume                ? CopyForm::Volume
-                 : random_.percent(50) ? CopyForm::Rows
-                                       : CopyForm::RowsUnaligned;
+    shape_box(&*copy, random_.percent(50)   ? CopyForm::Volume
+                      : random_.percent(50) ? CopyForm::Rows
+                                            : CopyForm::RowsUnaligned);
     copy->unified = !host && random_.percent(30);
-    copy->depth = volume ? random_.between(2, 5) : 1;
-    const size_t row = random_.between(64, extent / 64);
-    copy->to_pitch = row + random_.below(64);
-    copy->from_pitch = row + random_.below(64);
-    copy->width = random_.between(row / 2, row);
-    const size_t widest = std::max(copy->to_pitch, copy->from_pitch);
-    const size_t rows = extent / widest / copy->depth;
-    copy->height = rows > 2 ? random_.between(1, rows - 1) : 1;
-    copy->to_rows = copy->from_rows = copy->height;
-    if (volume && rows > 2) copy->to_rows += random_.below(rows - copy->height);
-    const auto used = [&](size_t pitch, size_t rows_between) {
-      return pitch * (rows_between * (copy->depth - 1) + copy->height - 1) + copy->width;
-    };
-    copy->to.bytes = used(copy->to_pitch, copy->to_rows);
-    copy->from.bytes = used(copy->from_pitch, copy->from_rows);
   }
   submit_copy(stream, *copy);
+}
+
+// The same extent as rows, or as a box of them, with different distances on each side.
+void Generator::shape_box(Copy* copy, CopyForm form) {
+  const bool volume = form == CopyForm::Volume || form == CopyForm::VolumePeer;
+  const size_t extent = copy->width;
+  copy->form = form;
+  copy->depth = volume ? random_.between(2, 5) : 1;
+  const size_t row = random_.between(64, extent / 64);
+  copy->to_pitch = row + random_.below(64);
+  copy->from_pitch = row + random_.below(64);
+  copy->width = random_.between(row / 2, row);
+  const size_t widest = std::max(copy->to_pitch, copy->from_pitch);
+  const size_t rows = extent / widest / copy->depth;
+  copy->height = rows > 2 ? random_.between(1, rows - 1) : 1;
+  copy->to_rows = copy->from_rows = copy->height;
+  if (volume && rows > 2) copy->to_rows += random_.below(rows - copy->height);
+  const auto used = [&](size_t pitch, size_t rows_between) {
+    return pitch * (rows_between * (copy->depth - 1) + copy->height - 1) + copy->width;
+  };
+  copy->to.bytes = used(copy->to_pitch, copy->to_rows);
+  copy->from.bytes = used(copy->from_pitch, copy->from_rows);
 }
 
 // Between a pitched buffer and host memory or another pitched buffer.
@@ -323,7 +332,8 @@ void Generator::ask() {
   const int buffer = random_.one_of(readable);
   constexpr Question kQuestions[] = {Question::Attributes, Question::AddressRange,
                                      Question::MemoryInfo, Question::Pools};
-  emit(0, Ask{kQuestions[random_.below(4)], buffer, random_.below(plan_.buffers[buffer].bytes)});
+  emit(here_,
+       Ask{kQuestions[random_.below(4)], buffer, random_.below(plan_.buffers[buffer].bytes)});
 }
 
 // Waits that no hazard asks for.
@@ -350,8 +360,10 @@ void Generator::wait() {
 // Addresses in device memory: no launch argument will name these buffers. Few, since they stop
 // moving for good.
 void Generator::hidden_addresses() {
-  if (!alone_) return;
+  if (!alone_ || here_ != 0) return;
+  abroad_ = false;
   std::vector<int> targets(hidden_.begin(), hidden_.end());
+  std::erase_if(targets, [&](int one) { return !at_hand(one); });
   std::erase_if(targets, [&](int one) { return plan_.buffers[one].bytes < 64; });
   if (targets.size() < 3) {
     if (const auto fresh = pick_own_buffer(false)) {
@@ -378,11 +390,11 @@ void Generator::hidden_addresses() {
   if (!global) {
     if (tables_.empty()) {
       const int table = static_cast<int>(plan_.buffers.size());
-      plan_.buffers.push_back({Source::Plain, random_.percent(50) ? kServed : 4096});
+      plan_.buffers.push_back({Source::Plain, random_.percent(50) ? kServed : 4096, 0, 0, here_});
       live_.push_back(table);
       owner_[table] = thread_;
       tables_.insert(table);
-      emit(0, Allocate{table});
+      emit(here_, Allocate{table});
     }
     store.table = {Space::Device, *tables_.begin(), random_.below(16) * 8, 8 * targets.size(),
                    true};
@@ -392,12 +404,10 @@ void Generator::hidden_addresses() {
   launch.elements = static_cast<uint32_t>(words);
   shape_threads(&launch);
   // The module's global is in no table of regions; the legacy stream and a wait order its users.
-  emit(0, HostWait{Wait::Context, 0});
-  order_->host_waits_all(thread_);
-  submit(0, store, accesses(Work{store}));
-  submit(0, launch, launch.arguments);
-  emit(0, HostWait{Wait::Context, 0});
-  order_->host_waits_all(thread_);
+  wait_for_all();
+  submit(here_, store, accesses(Work{store}));
+  submit(here_, launch, launch.arguments);
+  wait_for_all();
 }
 
 }  // namespace random_program

@@ -26,10 +26,12 @@ class Generator {
   struct LiveGraph {
     MakeGraph made;
     int owner = 0;
+    int context = 0;
   };
 
   // generate.cpp: things and phases
   void add_things(int threads);
+  void add_streams(int threads);
   void begin_phase(int threads);
   void choose_turns(int threads, int operations);
   void step();
@@ -42,18 +44,31 @@ class Generator {
   void submit_memory(int stream, Work work, const Access& whole);
   void order_before(int stream, const std::vector<Access>& touched);
   void order_on_host(const std::vector<Access>& touched);
+  void wait_for_context(int context);
+  void wait_for_all();
   void account(const std::vector<Access>& touched);
   bool has_symbols(int stream) const;  // may be named by a null stream and _ptsz
   bool implicit(int stream) const;     // the stream of synchronous calls
 
   // Picking: of what this thread may use in this phase.
-  int pick_stream();
+  int pick_stream();  // of the context of this step
   std::optional<int> pick_own_buffer(bool pitched);
   std::vector<int> own_buffers() const;
   std::vector<int> readable_buffers() const;
   std::optional<int> pick_host();
   int event_covering(int stream);
   Access part_of(int buffer, size_t unit, bool write);
+
+  // generate_contexts.cpp
+  void add_contexts();
+  bool lives(int context) const;
+  void enter_some_context();
+  bool reaches(int context, int buffer) const;  // in kernels, and in copies that name no context
+  bool at_hand(int buffer) const;               // in this step
+  void peer_access();
+  void make_context();
+  void drop_context();
+  void copy_between_contexts();
 
   // generate_operations.cpp and generate_launch.cpp
   void allocate();
@@ -63,6 +78,7 @@ class Generator {
   void set();
   void copy();
   void copy_rows(int buffer);
+  void shape_box(Copy* copy, CopyForm form);
   void launch();
   void host_work();
   void write_value();
@@ -90,6 +106,13 @@ class Generator {
   Size size_;
   Plan plan_;
   std::optional<Order> order_;
+
+  std::vector<bool> contexts_live_;
+  std::set<std::pair<int, int>> peers_;  // from, to: PeerAccess
+  std::optional<int> passing_;           // a context made midway that lives
+  bool passed_ = false;                  // there has been one
+  int here_ = 0;                         // the context of this step
+  bool abroad_ = false;                  // it may use memory that belongs to other contexts
 
   std::vector<int> live_;     // buffers, in allocation order; tables are not among them
   std::map<int, int> owner_;  // of buffers in this phase; -1: everybody reads

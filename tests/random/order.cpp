@@ -33,6 +33,11 @@ bool Order::blocking(int stream) const {
   return !legacy(stream) && streams_[stream].kind != StreamKind::NonBlocking;
 }
 
+bool Order::implicitly_ordered(int stream, int other) const {
+  return streams_[stream].context == streams_[other].context &&
+         ((legacy(stream) && blocking(other)) || (blocking(stream) && legacy(other)));
+}
+
 void Order::start_phase(std::vector<int> owner) {
   Clock all(streams_.size(), 0);
   for (const Clock& host : host_) merge(&all, host);
@@ -64,9 +69,7 @@ Clock Order::next_clock(int thread, int stream) const {
   merge(&clock, host_[thread]);
   clock[stream] = position_[stream];
   for (int other = 0; other < static_cast<int>(streams_.size()); ++other) {
-    if ((legacy(stream) && blocking(other)) || (blocking(stream) && legacy(other))) {
-      merge(&clock, view(thread, other));
-    }
+    if (implicitly_ordered(stream, other)) merge(&clock, view(thread, other));
   }
   return clock;
 }
@@ -169,9 +172,9 @@ void Order::host_waits_event(int thread, int event) {
   merge(&host_[thread], events_.at(event));
 }
 
-void Order::host_waits_all(int thread) {
+void Order::host_waits_context(int thread, int context) {
   for (int stream = 0; stream < static_cast<int>(streams_.size()); ++stream) {
-    host_waits_stream(thread, stream);
+    if (streams_[stream].context == context) host_waits_stream(thread, stream);
   }
 }
 

@@ -43,7 +43,7 @@ class Order {
   void wait_event(int thread, int event, int stream);
   void host_waits_stream(int thread, int stream);
   void host_waits_event(int thread, int event);
-  void host_waits_all(int thread);
+  void host_waits_context(int thread, int context);
 
  private:
   struct Stamp {
@@ -63,7 +63,8 @@ class Order {
   std::vector<int> unordered(const Clock& clock, int stream,
                              const std::vector<Access>& accesses) const;
   bool legacy(int stream) const;
-  bool blocking(int stream) const;  // orders itself with the legacy stream
+  bool blocking(int stream) const;
+  bool implicitly_ordered(int stream, int other) const;  // as the legacy stream and blocking ones
 
   std::vector<Stream> streams_;
   std::vector<int> owner_;

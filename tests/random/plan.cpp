@@ -39,9 +39,11 @@ std::vector<Access> of(const MakeGraph& graph) {
 }
 // What has no bytes of its own.
 template <class T>
-requires std::is_same_v<T, Nothing> || std::is_same_v<T, Allocate> || std::is_same_v<T, Release> ||
-    std::is_same_v<T, Record> || std::is_same_v<T, WaitEvent> || std::is_same_v<T, HostWait> ||
-    std::is_same_v<T, Ask> || std::is_same_v<T, UpdateGraph> || std::is_same_v<T, LaunchGraph> ||
+requires std::is_same_v<T, Nothing> || std::is_same_v<T, MakeContext> ||
+    std::is_same_v<T, DropContext> || std::is_same_v<T, PeerAccess> ||
+    std::is_same_v<T, Allocate> || std::is_same_v<T, Release> || std::is_same_v<T, Record> ||
+    std::is_same_v<T, WaitEvent> || std::is_same_v<T, HostWait> || std::is_same_v<T, Ask> ||
+    std::is_same_v<T, UpdateGraph> || std::is_same_v<T, LaunchGraph> ||
     std::is_same_v<T, DropGraph> || std::is_same_v<T, Checkpoint>
         std::vector<Access> of(const T&) {
   return {};

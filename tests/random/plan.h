@@ -13,11 +13,22 @@ namespace random_program {
 
 // --- things ---
 
+// A device's primary context, or one that the program makes; `passing`: midway, and destroys it
+// with what is in it.
+struct Context {
+  int device = 0;
+  bool primary = true, passing = false;
+};
+
 // cuMemAlloc, cuMemAllocAsync, cuMemAllocPitch; from the device's default pool or the program's
 // own; mapped by the program itself.
 enum class Source { Plain, Async, Pitch, DefaultPool, OwnPool, Mapped };
 inline bool in_stream_order(Source source) {
   return source == Source::Async || source == Source::DefaultPool || source == Source::OwnPool;
+}
+// Memory that belongs to a context and ends with it; the rest belongs to its device.
+inline bool is_the_contexts(Source source) {
+  return source == Source::Plain || source == Source::Pitch;
 }
 // Memory of the driver that never moves.
 inline bool is_the_drivers(Source source) {
@@ -28,6 +39,7 @@ struct Buffer {
   Source source = Source::Plain;
   size_t bytes = 0;              // what was asked for; Pitch: width * height
   size_t width = 0, height = 0;  // Pitch only: rows whose distance the driver chooses
+  int context = 0;
 };
 
 enum class HostKind { Pinned, PinnedOld, Registered, Pageable };  // HostAlloc, AllocHost, ...
@@ -42,6 +54,7 @@ enum class StreamKind { Legacy, Blocking, NonBlocking, PerThread };
 struct Stream {
   StreamKind kind = StreamKind::Legacy;
   int thread = 0;  // per-thread streams: whose
+  int context = 0;
 };
 
 // --- what one operation touches ---
@@ -95,7 +108,7 @@ struct Set {
   bool async = false;
 };
 
-enum class CopyForm { Plain, Generic, Peer, Rows, RowsUnaligned, Volume, Batch };
+enum class CopyForm { Plain, Generic, Peer, Rows, RowsUnaligned, Volume, VolumePeer, Batch };
 
 struct Copy {
   CopyForm form = CopyForm::Plain;  // Plain: HtoD, DtoH, DtoD by the sides
@@ -129,6 +142,18 @@ struct StoreAddresses {
   bool global = false;
   Access table;
   std::vector<Access> targets;
+};
+
+struct MakeContext {
+  int context = 0;
+};
+struct DropContext {
+  int context = 0;
+};
+// cuCtxEnablePeerAccess, cuCtxDisablePeerAccess: kernels of `from` and the memory of `to`.
+struct PeerAccess {
+  int from = 0, to = 0;
+  bool enable = true;
 };
 
 struct Allocate {
@@ -193,12 +218,13 @@ struct Checkpoint {
   std::vector<int> buffers;
 };  // hash these now, with nothing in flight
 
-using Work = std::variant<Allocate, Release, Launch, Set, Copy, HostFill, HostCheck, HostFunction,
-                          WriteValue, StoreAddresses, Record, WaitEvent, HostWait, Ask, MakeGraph,
-                          UpdateGraph, LaunchGraph, DropGraph, Checkpoint>;
+using Work =
+    std::variant<MakeContext, DropContext, PeerAccess, Allocate, Release, Launch, Set, Copy,
+                 HostFill, HostCheck, HostFunction, WriteValue, StoreAddresses, Record, WaitEvent,
+                 HostWait, Ask, MakeGraph, UpdateGraph, LaunchGraph, DropGraph, Checkpoint>;
 
 struct Operation {
-  int stream = 0;           // where it has one
+  int stream = 0;           // where it has one; its context is the current one in any case
   bool per_thread = false;  // by the _ptsz/_ptds symbols, with a null stream
   Work work;
 };
@@ -211,14 +237,17 @@ struct Phase {
 struct Plan {
   uint64_t seed = 0;
   int threads = 1;
+  int devices = 1;
+  bool peers = true;  // the devices can reach each other's memory at all
+  std::vector<Context> contexts;
   std::vector<Buffer> buffers;
   std::vector<HostBuffer> hosts;
-  std::vector<Stream> streams;
-  int events = 0;
+  std::vector<Stream> streams;  // the legacy stream of each context first
+  std::vector<int> events;      // the context of each
   int graphs = 0;
   std::vector<Phase> phases;
 
-  // What a budget is measured against, in bytes on the device.
+  // What a budget is measured against, in bytes on that device where it is most.
   size_t footprint = 0;  // most that lived at once, of buffers big enough to be served
   size_t small = 0;      // most that lived at once of the others
   size_t widest = 0;     // most that one operation needs there at once, with what is held still
@@ -237,6 +266,7 @@ std::vector<Access> accesses(const Work& work);
 
 struct Size {
   int operations = 60;
+  int devices = 2;                      // at most
   size_t footprint = size_t{40} << 20;  // at most, about
 };
 

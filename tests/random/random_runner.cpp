@@ -9,8 +9,24 @@
 #include <mutex>
 #include <thread>
 
+#include "tests/random/kinds.h"
 #include "tests/random/trial.h"
 #include "tests/support/arguments.h"
+
+namespace {
+
+void print_kinds(uint64_t first, uint64_t seeds, const random_program::Size& size) {
+  std::map<std::string, uint64_t> programs;
+  for (uint64_t seed = first; seed < first + seeds; ++seed) {
+    for (const std::string& kind : kinds(random_program::generate(seed, size))) ++programs[kind];
+  }
+  for (const auto& [kind, count] : programs) {
+    std::printf("%6.1f%%  %s\n", 100.0 * static_cast<double>(count) / static_cast<double>(seeds),
+                kind.c_str());
+  }
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace random_program;
@@ -18,7 +34,8 @@ int main(int argc, char** argv) {
       "Runs random CUDA programs with and without the library and compares all bytes.");
   uint64_t seeds = 100, first = 1;
   unsigned jobs = 2;
-  int operations = 0, footprint = 0;
+  size_t footprint = 0;
+  bool only_kinds = false;
   TrialOptions options;
   options.program = support::program("random_program");
   arguments.add("--seeds", seeds, "How many programs");
@@ -26,16 +43,21 @@ int main(int argc, char** argv) {
   arguments.add("--jobs", jobs, "Programs at once").between(1, 64);
   arguments.add("--budgets", options.budgets, "Budgets for each program").between(1, 100);
   arguments.add("--program", options.program, "Another build of random_program");
-  arguments.add("--operations", operations, "Operations of each program");
+  arguments.add("--operations", options.size.operations, "Operations of each program");
   arguments.add("--footprint", footprint, "MiB that live at once");
   arguments.add("--deadline", options.seconds, "Seconds for one run");
   arguments.add("--gpu", options.gpu, "The simulated GPU, or the machine's own",
                 {{"simulated", support::Gpu::Simulated}, {"installed", support::Gpu::Installed}});
+  arguments.add("--kinds", only_kinds,
+                "Print how many of the programs have each kind of operation; run nothing");
   if (!arguments.parse(argc, argv)) return arguments.status();
-  if (operations > 0)
-    options.size.insert(options.size.end(), {"--operations", std::to_string(operations)});
-  if (footprint > 0)
-    options.size.insert(options.size.end(), {"--footprint", std::to_string(footprint)});
+  if (footprint > 0) options.size.footprint = footprint << 20;
+  // A machine of one's own may have just the one.
+  if (options.gpu == support::Gpu::Installed) options.size.devices = 1;
+  if (only_kinds) {
+    print_kinds(first, seeds, options.size);
+    return 0;
+  }
 
   std::atomic<uint64_t> next{0};
   std::mutex mutex;

@@ -6,27 +6,10 @@
 #include <iterator>
 #include <vector>
 
+#include "tests/random/names.h"
+
 namespace random_program {
 namespace {
-
-constexpr const char* kSources[] = {"plain",        "async",    "pitch",
-                                    "default pool", "own pool", "mapped"};
-constexpr const char* kStreams[] = {"legacy", "blocking", "non-blocking", "per-thread"};
-constexpr const char* kKernels[] = {"fill", "blend",         "blend8",        "bundle",
-                                    "wide", "bytes",         "histogram",     "block_sums",
-                                    "rows", "through_table", "through_global"};
-constexpr const char* kForms[] = {"copy",           "generic copy",           "peer copy",
-                                  "copy of rows",   "unaligned copy of rows", "copy of a volume",
-                                  "batch of copies"};
-constexpr const char* kWaits[] = {"stream", "event", "context", "stream by polling",
-                                  "event by polling"};
-constexpr const char* kQuestions[] = {"attributes", "address range", "memory info",
-                                      "(and trim) pools"};
-
-template <class Names, class Enum>
-const char* name(const Names& names, Enum value) {
-  return names[static_cast<size_t>(value)];
-}
 
 std::string tell(const Access& access) {
   return fmt::format("{}{}{}[{}+{}]", access.write ? "=" : "",
@@ -43,6 +26,16 @@ std::string tell(const std::vector<Access>& accesses) {
 std::string tell(const NodeWork& work);
 
 struct Teller {
+  std::string operator()(const MakeContext& one) const {
+    return fmt::format("make c{}", one.context);
+  }
+  std::string operator()(const DropContext& one) const {
+    return fmt::format("destroy c{}", one.context);
+  }
+  std::string operator()(const PeerAccess& one) const {
+    return fmt::format("{} access of c{} to c{}", one.enable ? "enable" : "disable", one.from,
+                       one.to);
+  }
   std::string operator()(const Allocate& one) const {
     return fmt::format("allocate b{}", one.buffer);
   }
@@ -116,13 +109,18 @@ std::string tell(const NodeWork& work) {
 std::string tell(const Plan& plan) {
   std::string text;
   const auto line = std::back_inserter(text);
+  for (size_t i = 0; i < plan.contexts.size(); ++i) {
+    const Context& context = plan.contexts[i];
+    fmt::format_to(line, "c{} of device {}{}{}\n", i, context.device,
+                   context.primary ? ", primary" : "", context.passing ? ", passing" : "");
+  }
   for (size_t i = 0; i < plan.streams.size(); ++i) {
-    fmt::format_to(line, "s{} {} of thread {}\n", i, name(kStreams, plan.streams[i].kind),
-                   plan.streams[i].thread);
+    fmt::format_to(line, "s{} {} of thread {} in c{}\n", i, name(kStreams, plan.streams[i].kind),
+                   plan.streams[i].thread, plan.streams[i].context);
   }
   for (size_t i = 0; i < plan.buffers.size(); ++i) {
-    fmt::format_to(line, "b{} {} of {} bytes\n", i, name(kSources, plan.buffers[i].source),
-                   plan.buffers[i].bytes);
+    fmt::format_to(line, "b{} {} of {} bytes in c{}\n", i, name(kSources, plan.buffers[i].source),
+                   plan.buffers[i].bytes, plan.buffers[i].context);
   }
   std::vector<size_t> index(static_cast<size_t>(plan.threads));
   for (size_t phase = 0; phase < plan.phases.size(); ++phase) {

@@ -26,21 +26,6 @@ constexpr size_t kGranule = 2 * kMiB;
 // Beside the budget: what the module, and the driver's pool for small requests, take.
 constexpr size_t kSpare = 8 * kMiB;
 
-struct Measures {
-  unsigned long long operations = 0, footprint = 0, widest = 0, small = 0;
-};
-
-std::optional<Measures> measures(const std::string& out) {
-  Measures m;
-  unsigned long long seed = 0, threads = 0;
-  const int read = std::sscanf(
-      out.c_str(),
-      "program seed %llu operations %llu threads %llu footprint %llu widest %llu small %llu", &seed,
-      &m.operations, &threads, &m.footprint, &m.widest, &m.small);
-  if (read != 6) return std::nullopt;
-  return m;
-}
-
 std::vector<std::string> lines(const std::string& text) {
   std::istringstream stream(text);
   std::vector<std::string> result;
@@ -53,34 +38,49 @@ std::vector<std::string> words(const std::string& line) {
   return {std::istream_iterator<std::string>(stream), {}};
 }
 
-Command base_command(uint64_t seed, const TrialOptions& options) {
+// As many devices as the program uses, linked or not.
+Environment with_devices(Environment environment, const Plan& plan) {
+  if (plan.devices > 1) environment["SIMCUDA_DEVICES"] = std::to_string(plan.devices);
+  if (!plan.peers) environment["SIMCUDA_PEERS"] = "0";
+  return environment;
+}
+
+Command base_command(const Plan& plan, const TrialOptions& options) {
+  const Size usual;
   Command command;
-  command.arguments = {options.program, "--seed", std::to_string(seed)};
-  command.arguments.insert(command.arguments.end(), options.size.begin(), options.size.end());
-  command.environment = support::plain(options.gpu);
+  command.arguments = {options.program, "--seed", std::to_string(plan.seed)};
+  const auto add = [&](const char* name, size_t value, size_t otherwise) {
+    if (value == otherwise) return;
+    command.arguments.insert(command.arguments.end(), {name, std::to_string(value)});
+  };
+  add("--operations", static_cast<size_t>(options.size.operations),
+      static_cast<size_t>(usual.operations));
+  add("--footprint", options.size.footprint / kMiB, usual.footprint / kMiB);
+  add("--devices", static_cast<size_t>(options.size.devices), static_cast<size_t>(usual.devices));
+  command.environment = with_devices(support::plain(options.gpu), plan);
   command.deadline = std::chrono::seconds(options.seconds * support::slowness());
   return command;
 }
 
 // A world with too little memory, drawn at random.
-Command hooked_command(uint64_t seed, const TrialOptions& options, const Measures& m, int turn,
-                       Random* random) {
-  Command command = base_command(seed, options);
+Command hooked_command(const TrialOptions& options, const Plan& plan, int turn, Random* random) {
+  Command command = base_command(plan, options);
   Environment& env = command.environment;
-  env = support::interposed(options.gpu);
+  env = with_devices(support::interposed(options.gpu), plan);
   const auto policies = spillway::policy::policies();
   env["SPILLWAY_POLICY"] = policies[random->below(policies.size())].name;
 
   // Without host-backed mappings a launch must fit as a whole, so less than that is no budget.
   const bool copy_only = random->percent(40);
   const size_t share = turn == 0 ? random->between(20, 50) : random->between(20, 100);
-  size_t budget = std::max<size_t>(m.footprint * share / 100, 2 * kGranule);
+  size_t budget = std::max<size_t>(plan.footprint * share / 100, 2 * kGranule);
   // What the driver itself serves counts against it as well.
-  if (copy_only) budget = std::max<size_t>(budget, m.widest + m.small + 2 * kGranule);
+  if (copy_only) budget = std::max<size_t>(budget, plan.widest + plan.small + 2 * kGranule);
   budget = (budget + kGranule - 1) / kGranule * kGranule;
   // Either the user's limit is the smaller one, or the device itself is that small.
   const bool limited = options.gpu == support::Gpu::Installed || random->percent(65);
-  const size_t device = limited ? budget + m.small + kSpare : (budget + m.small + kSpare) * 20 / 19;
+  const size_t device =
+      limited ? budget + plan.small + kSpare : (budget + plan.small + kSpare) * 20 / 19;
   if (limited) env["SPILLWAY_DEVICE_LIMIT"] = std::to_string(budget);
   switch (options.gpu) {
     case support::Gpu::Simulated:
@@ -184,11 +184,11 @@ Trial try_seed(uint64_t seed, const TrialOptions& options) {
   Trial trial;
   Random random(seed ^ 0x5EED);
   const bool simulated = options.gpu == support::Gpu::Simulated;
-  Command base = base_command(seed, options);
+  const Plan plan = generate(seed, options.size);
+  Command base = base_command(plan, options);
   if (simulated) base.environment["SIMCUDA_SEED"] = std::to_string(random.below(1000000));
   const Finished expected = support::run(base);
-  const std::optional<Measures> m = measures(expected.out);
-  if (!expected.ok() || !m) {
+  if (!expected.ok()) {
     trial.mismatches.push_back(report(
         seed, "the program fails without the library: " + expected.how(), base, nullptr, expected));
     return trial;
@@ -209,7 +209,7 @@ Trial try_seed(uint64_t seed, const TrialOptions& options) {
   }
   for (int turn = 0; turn < options.budgets; ++turn) {
     const support::TemporaryFile summary(".json");
-    Command hooked = hooked_command(seed, options, *m, turn, &random);
+    Command hooked = hooked_command(options, plan, turn, &random);
     hooked.environment["SPILLWAY_SUMMARY"] = summary.path();
     const Finished seen = support::run(hooked);
     const auto say = [&](const std::string& what) {
@@ -219,7 +219,7 @@ Trial try_seed(uint64_t seed, const TrialOptions& options) {
       say(seen.how());
       continue;
     }
-    trial.operations += m->operations;
+    trial.operations += plan.operations();
     if (const auto difference = compare(expected.out, seen.out)) {
       say(difference->text + locate(base, hooked, *difference));
     }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/random/plan.h"
 #include "tests/support/place.h"
 
 namespace random_program {
@@ -14,9 +15,9 @@ namespace random_program {
 struct TrialOptions {
   support::Gpu gpu = support::Gpu::Simulated;
   std::string program;
-  std::vector<std::string> size;  // arguments that make programs bigger or smaller
-  int budgets = 2;                // hooked runs of each seed
-  int seconds = 60;               // deadline of one run
+  Size size;         // of the programs
+  int budgets = 2;   // hooked runs of each seed
+  int seconds = 60;  // deadline of one run
 };
 
 struct Trial {
