@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "random_kernels_90_ptx.h"
 #include "random_kernels_ptx.h"
 #include "tests/random/execute.h"
 
@@ -6,9 +7,10 @@ namespace random_program {
 namespace {
 
 // In the order of Kernel.
-constexpr const char* kKernelNames[] = {"fill", "blend",         "blend8",        "bundle",
-                                        "wide", "bytes",         "histogram",     "block_sums",
-                                        "rows", "through_table", "through_global"};
+constexpr const char* kKernelNames[] = {"fill", "blend",         "blend8",         "bundle",
+                                        "wide", "bytes",         "histogram",      "block_sums",
+                                        "rows", "through_table", "through_global", "barrier_sums"};
+constexpr const char* kModernKernelNames[] = {"dependent"};
 
 thread_local CUcontext entered = nullptr;
 
@@ -62,6 +64,13 @@ void Executor::open_context(int context) {
   for (const char* name : kKernelNames) {
     check(cuModuleGetFunction(&live.kernels.emplace_back(), live.module, name),
           "cuModuleGetFunction");
+  }
+  if (plan_.compute >= 90) {
+    CUmodule modern = nullptr;
+    check(cuModuleLoadData(&modern, random_kernels_90_ptx), "cuModuleLoadData");
+    for (const char* name : kModernKernelNames) {
+      check(cuModuleGetFunction(&live.kernels.emplace_back(), modern, name), "cuModuleGetFunction");
+    }
   }
   if (own_pools_[planned.device] == nullptr) own_pools_[planned.device] = make_pool(planned.device);
   live.own_pool = own_pools_[planned.device];

@@ -65,6 +65,8 @@ Parameters Executor::parameters(const Launch& launch) const {
     case Kernel::Bytes:
     case Kernel::Histogram:
     case Kernel::BlockSums:
+    case Kernel::BarrierSums:
+    case Kernel::Dependent:
       pass_addresses();
       pass_shape();
       break;
@@ -106,8 +108,26 @@ void Executor::perform(Turn&, const Operation& operation, const Launch& work) {
     case Door::Kernel:
       return check(call.launch(function, work.grid, 1, 1, work.block, 1, 1, 0, on, params, extra),
                    "cuLaunchKernel");
-    case Door::Ex: {
+    case Door::Ex:
+    case Door::ExCooperative: {
+      CUlaunchAttribute attributes[3];
       CUlaunchConfig config{};
+      config.attrs = attributes;
+      if (work.door == Door::ExCooperative) {
+        CUlaunchAttribute& one = attributes[config.numAttrs++];
+        one.id = CU_LAUNCH_ATTRIBUTE_COOPERATIVE;
+        one.value.cooperative = 1;
+      }
+      if (work.programmatic) {
+        CUlaunchAttribute& one = attributes[config.numAttrs++];
+        one.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
+        one.value.programmaticStreamSerializationAllowed = 1;
+      }
+      if (work.event >= 0) {
+        CUlaunchAttribute& one = attributes[config.numAttrs++];
+        one.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT;
+        one.value.programmaticEvent = {events_[work.event], 0, 0};
+      }
       config.gridDimX = work.grid;
       config.gridDimY = config.gridDimZ = 1;
       config.blockDimX = work.block;

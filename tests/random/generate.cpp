@@ -7,6 +7,7 @@ namespace random_program {
 
 Generator::Generator(uint64_t seed, const Size& size) : random_(seed * 2 + 1), size_(size) {
   plan_.seed = seed;
+  plan_.compute = size.compute;
   size_.footprint = size_.footprint * random_.between(35, 100) / 100;
 }
 
@@ -110,6 +111,8 @@ void Generator::step() {
       {footprint > size_.footprint * 3 / 4 ? 9u : 1u,
        static_cast<void (Generator::*)()>(&Generator::release)},
       {34, &Generator::launch},
+      {2, &Generator::launch_barrier},
+      {plan_.compute >= 90 ? 3u : 0u, &Generator::launch_dependents},
       {12, &Generator::copy},
       {7, &Generator::set},
       {5, &Generator::host_work},

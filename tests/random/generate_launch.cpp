@@ -13,8 +13,9 @@ void Generator::shape_threads(Launch* launch) {
   launch->grid = static_cast<unsigned>(random_.between(1, 8));
   launch->block = 128;
   launch->salt = static_cast<uint32_t>(random_.next());
-  constexpr Door kDoors[] = {Door::Kernel, Door::Kernel, Door::Ex, Door::Cooperative};
-  launch->door = kDoors[random_.below(4)];
+  constexpr Door kDoors[] = {Door::Kernel, Door::Kernel,      Door::Kernel,
+                             Door::Ex,     Door::Cooperative, Door::ExCooperative};
+  launch->door = kDoors[random_.below(6)];
   // cuLaunchCooperativeKernel has no `extra`.
   if (launch->door != Door::Cooperative && random_.percent(30)) launch->packing = Packing::Extra;
 }
@@ -52,6 +53,8 @@ std::optional<Launch> Generator::make_words_launch(Kernel kernel) {
     case Kernel::Rows:
     case Kernel::ThroughTable:
     case Kernel::ThroughGlobal:
+    case Kernel::BarrierSums:
+    case Kernel::Dependent:
       return std::nullopt;
   }
   std::vector<int> sources = readable_buffers();
@@ -124,6 +127,82 @@ std::optional<Launch> Generator::make_launch() {
   launch.elements = static_cast<uint32_t>(plan_.buffers[*pitched].bytes);
   shape_threads(&launch);
   return launch;
+}
+
+// All blocks meet in the middle, at a word that is zero before.
+void Generator::launch_barrier() {
+  std::optional<Launch> launch = make_reduction(Kernel::BarrierSums);
+  if (!launch) return;
+  launch->door = random_.percent(50) ? Door::Cooperative : Door::ExCooperative;
+  launch->packing = Packing::Params;
+  const int stream = pick_stream();
+  Set set;
+  set.target = launch->arguments[0];
+  set.target.bytes = kWord;
+  set.width = 1;
+  set.element = kWord;
+  set.async = true;
+  submit(stream, set, {set.target});
+  submit(stream, *launch, launch->arguments);
+}
+
+// `running`: what may still be in use when it begins.
+std::optional<Launch> Generator::make_dependent(const std::vector<Access>& running) {
+  std::vector<int> own = own_buffers(), sources = readable_buffers();
+  const auto unfit = [&](int one) {
+    return plan_.buffers[one].source == Source::Pitch || plan_.buffers[one].bytes < 1024;
+  };
+  std::erase_if(own, unfit);
+  std::erase_if(sources, unfit);
+  if (own.size() < 2 || sources.empty()) return std::nullopt;
+  Launch launch;
+  launch.kernel = Kernel::Dependent;
+  launch.arguments = {part_of(random_.one_of(own), kWord, true),
+                      part_of(random_.one_of(sources), kWord, false),
+                      part_of(random_.one_of(own), kWord, true)};
+  size_t bytes = launch.arguments[0].bytes;
+  for (const Access& access : launch.arguments) bytes = std::min(bytes, access.bytes);
+  for (Access& access : launch.arguments) access.bytes = bytes;
+  if (conflict({launch.arguments[0]}, {launch.arguments[1]}) ||
+      conflict({launch.arguments[2]}, {launch.arguments[0], launch.arguments[1]}) ||
+      conflict({launch.arguments[2]}, running)) {
+    return std::nullopt;
+  }
+  launch.elements = static_cast<uint32_t>(bytes / kWord);
+  shape_threads(&launch);
+  launch.door = Door::Ex;
+  return launch;
+}
+
+// Kernels that follow each other in a stream and begin while the one before still runs. Each lets
+// the next begin after its own wait, so that it is two kernels at once and never three.
+void Generator::launch_dependents() {
+  std::vector<Launch> launches;
+  std::vector<Access> all;
+  const size_t wanted = random_.between(2, 4);
+  for (size_t tries = 0; tries < 3 * wanted && launches.size() < wanted; ++tries) {
+    std::optional<Launch> next =
+        make_dependent(launches.empty() ? std::vector<Access>{} : launches.back().arguments);
+    if (!next) continue;
+    next->programmatic = !launches.empty();
+    all.insert(all.end(), next->arguments.begin(), next->arguments.end());
+    launches.push_back(*next);
+  }
+  if (launches.size() < 2) return;
+  const int stream = pick_stream();
+  // All waits come first: one in between would keep the kernels apart.
+  order_before(stream, all);
+  account(all);
+  // What waits for it knows of everything before the first kernel, and of no more.
+  if (random_.percent(40)) launches[0].event = event_covering(stream);
+  for (const Launch& launch : launches) {
+    emit(stream, launch);
+    order_->submit(thread_, stream, launch.arguments);
+  }
+  const int other = pick_stream();
+  if (launches[0].event < 0 || other == stream) return;
+  emit(other, WaitEvent{launches[0].event});
+  order_->wait_event(thread_, launches[0].event, other);
 }
 
 void Generator::launch() {

@@ -199,6 +199,8 @@ void Generator::submit_copy(int stream, Copy copy) {
   const bool to_host = copy.to.space == Space::Host;
   const bool pageable = (from_host && plan_.hosts[copy.from.index].kind == HostKind::Pageable) ||
                         (to_host && plan_.hosts[copy.to.index].kind == HostKind::Pageable);
+  // The call itself reads such memory, whatever the stream still has to do.
+  if (from_host && pageable) order_on_host({copy.from});
   order_before(stream, {copy.to, copy.from});
   account({copy.to, copy.from});
   emit(stream, copy);
@@ -237,7 +239,7 @@ void Generator::copy() {
       random_.percent(20)) {
     copy->form = CopyForm::Batch;
     copy->async = true;
-    return submit(stream, *copy, accesses(Work{*copy}));
+    return submit_copy(stream, *copy);
   }
   if (copy->width > 64 * 1024 && random_.percent(30)) {
     shape_box(&*copy, random_.percent(50)   ? CopyForm::Volume

@@ -88,6 +88,9 @@ class Generator {
   std::optional<Launch> make_launch();
   std::optional<Launch> make_words_launch(Kernel kernel);
   std::optional<Launch> make_reduction(Kernel kernel);
+  std::optional<Launch> make_dependent(const std::vector<Access>& running);
+  void launch_barrier();
+  void launch_dependents();
   Set make_set(const Access& target, bool node);
   std::optional<Copy> make_device_copy();
   void submit_copy(int stream, Copy copy);

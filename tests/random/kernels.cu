@@ -2,25 +2,9 @@
 // Kernels of the random programs. Integers only, and every result independent of the order in which
 // threads run. They touch one element in `stride`, so that a big buffer costs few instructions
 // while each of its pages is reached.
-#include "kernels.h"
+#include "kernels_device.h"
 
 using namespace random_program;
-
-namespace {
-
-__device__ uint32_t mixed(uint32_t value, uint32_t other) {
-  value = (value ^ other) * 0x9E3779B1u;
-  return value ^ (value >> 15);
-}
-
-__device__ uint32_t thread_index() {
-  return blockIdx.x * blockDim.x + threadIdx.x;
-}
-__device__ uint32_t thread_count() {
-  return gridDim.x * blockDim.x;
-}
-
-}  // namespace
 
 extern "C" {
 
@@ -99,6 +83,29 @@ __global__ void block_sums(uint32_t* out, const uint32_t* in, uint32_t elements,
     __syncthreads();
   }
   if (threadIdx.x == 0) out[blockIdx.x] = mixed(out[blockIdx.x], sums[0]);
+}
+
+// The same by blocks that all run at once: each sees the sums of all. out[0] is 0 before.
+__global__ void barrier_sums(uint32_t* out, const uint32_t* in, uint32_t elements, uint32_t stride,
+                             uint32_t salt) {
+  __shared__ uint32_t sum;
+  if (threadIdx.x == 0) sum = 0;
+  __syncthreads();
+  for (uint32_t i = thread_index() * stride; i < elements; i += thread_count() * stride) {
+    atomicAdd(&sum, mixed(in[i], salt + i));
+  }
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    out[8 + blockIdx.x] = sum;
+    __threadfence();
+    atomicAdd(out, 1);
+    while (atomicAdd(out, 0) < gridDim.x) {
+    }
+    for (uint32_t block = 0; block < gridDim.x; ++block) {
+      sum = mixed(sum, ((volatile uint32_t*)out)[8 + block]);
+    }
+    out[128 + blockIdx.x] = sum;
+  }
 }
 
 // Rows of `width` bytes, `pitch` apart; every 13th byte of each.

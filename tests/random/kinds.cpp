@@ -19,6 +19,8 @@ struct Collector {
     add(std::string("launch ") + name(kKernels, one.kernel));
     add(std::string("launch by ") + name(kDoors, one.door));
     if (one.packing == Packing::Extra) add("launch with extra");
+    if (one.programmatic) add("programmatic launch");
+    if (one.event >= 0) add("programmatic event");
     for (const Access& access : one.arguments) {
       if (access.space != Space::Device) continue;
       const int other = plan.buffers[access.index].context;

@@ -83,8 +83,10 @@ enum class Kernel {
   Rows,
   ThroughTable,
   ThroughGlobal,
+  BarrierSums,
+  Dependent,  // the second argument is read, the third is written before the wait
 };
-enum class Door { Kernel, Ex, Cooperative };
+enum class Door { Kernel, Ex, Cooperative, ExCooperative };
 enum class Packing { Params, Extra };
 
 struct Launch {
@@ -97,6 +99,8 @@ struct Launch {
   // blend's unused pointer: null, a live buffer, or one past the end of it.
   enum class Spectator { Null, Inside, PastEnd } spectator = Spectator::Null;
   int spectator_buffer = 0;
+  bool programmatic = false;  // may begin before the kernel ahead of it in the stream is over
+  int event = -1;             // recorded when all blocks have let the next kernel begin
 };
 
 struct Set {
@@ -238,6 +242,7 @@ struct Plan {
   uint64_t seed = 0;
   int threads = 1;
   int devices = 1;
+  int compute = 90;
   bool peers = true;  // the devices can reach each other's memory at all
   std::vector<Context> contexts;
   std::vector<Buffer> buffers;
@@ -267,6 +272,7 @@ std::vector<Access> accesses(const Work& work);
 struct Size {
   int operations = 60;
   int devices = 2;                      // at most
+  int compute = 90;                     // 10 * major + minor: what every device can
   size_t footprint = size_t{40} << 20;  // at most, about
 };
 

@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
   arguments.add("--footprint", footprint, "About how many MiB live at once at most")
       .between(1, 1 << 20);
   arguments.add("--devices", size.devices, "How many devices it uses at most").between(1, 2);
+  arguments.add("--compute", size.compute, "What every device can: 10 * major + minor");
   arguments.add("--dump", dump, "Directory for the bytes of every checkpoint: <operation>-<buffer>")
       .directory();
   arguments.add("--describe", describe, "Print the measures only; run nothing");

@@ -45,6 +45,7 @@ int main(int argc, char** argv) {
   arguments.add("--program", options.program, "Another build of random_program");
   arguments.add("--operations", options.size.operations, "Operations of each program");
   arguments.add("--footprint", footprint, "MiB that live at once");
+  arguments.add("--compute", options.size.compute, "What every device can: 10 * major + minor");
   arguments.add("--deadline", options.seconds, "Seconds for one run");
   arguments.add("--gpu", options.gpu, "The simulated GPU, or the machine's own",
                 {{"simulated", support::Gpu::Simulated}, {"installed", support::Gpu::Installed}});

@@ -43,7 +43,9 @@ struct Teller {
     return fmt::format("free b{}{}", one.buffer, one.async ? " in stream order" : "");
   }
   std::string operator()(const Launch& one) const {
-    return fmt::format("{}{}", name(kKernels, one.kernel), tell(one.arguments));
+    return fmt::format("{}{}{}{}", name(kKernels, one.kernel), tell(one.arguments),
+                       one.programmatic ? " programmatic" : "",
+                       one.event < 0 ? "" : fmt::format(" event e{}", one.event));
   }
   std::string operator()(const Set& one) const {
     return fmt::format("set{}{}", tell(one.target), one.async ? " async" : "");

@@ -56,6 +56,7 @@ Command base_command(const Plan& plan, const TrialOptions& options) {
   add("--operations", static_cast<size_t>(options.size.operations),
       static_cast<size_t>(usual.operations));
   add("--footprint", options.size.footprint / kMiB, usual.footprint / kMiB);
+  add("--compute", static_cast<size_t>(options.size.compute), static_cast<size_t>(usual.compute));
   add("--devices", static_cast<size_t>(options.size.devices), static_cast<size_t>(usual.devices));
   command.environment = with_devices(support::plain(options.gpu), plan);
   command.deadline = std::chrono::seconds(options.seconds * support::slowness());
