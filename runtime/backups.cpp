@@ -52,11 +52,15 @@ void BackupPool::probe(CUdeviceptr scratch, CUstream stream) noexcept {
   const CUmemLocation places[] = {{CU_MEM_LOCATION_TYPE_HOST_NUMA, std::max(node_, 0)},
                                   {CU_MEM_LOCATION_TYPE_HOST, 0}};
   in_place_ = true;
+  refused_ = true;  // what the probe does not get is no news
   for (const CUmemLocation& place : places) {
     properties_.location = place;
     std::vector<Backup> first(1);
     if (!create(kGranule, &first[0])) continue;
-    if (reachable(first[0], scratch, stream)) return give(first);
+    if (reachable(first[0], scratch, stream)) {
+      refused_ = false;
+      return give(first);
+    }
     release(first[0]);
   }
   in_place_ = false;

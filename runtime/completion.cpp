@@ -50,23 +50,22 @@ StreamState* Completion::resolve_anew(CUstream handle, ThreadState& thread) noex
     return nullptr;  // not a stream: the driver will say so to the application
   }
   if (!context) return nullptr;
-  bool fresh = false;
-  StreamState* state = find_or_create(handle, context, thread, &fresh);
   // A device that allocates nothing may run what names memory of another one: it is known, and sees
   // what is mapped there, before its first work.
   Engine* const engine = Engine::current();
-  if (fresh && engine) {
+  if (engine && engine->context() != context) {
     ContextScope there(driver_, context);
     thread.here = {};
     engine->device();
     thread.here = {};  // of this scope only
   }
+  StreamState* state = find_or_create(handle, context, thread);
   if (state) thread.cached_stream(handle) = {handle, state, now};
   return state;
 }
 
-StreamState* Completion::find_or_create(CUstream handle, CUcontext context, ThreadState& thread,
-                                        bool* fresh) noexcept {
+StreamState* Completion::find_or_create(CUstream handle, CUcontext context,
+                                        ThreadState& thread) noexcept {
   StreamState* state = nullptr;
   {
     std::lock_guard held(mutex_);
@@ -82,7 +81,6 @@ StreamState* Completion::find_or_create(CUstream handle, CUcontext context, Thre
         }
     }
     if (!state) {
-      *fresh = true;
       for (auto& each : streams_)
         if (each->gone && each->finished) {  // everything in it is over: the id may serve again
           state = each.get();

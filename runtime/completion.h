@@ -110,8 +110,7 @@ class Completion {
 
  private:
   StreamState* resolve_anew(CUstream handle, ThreadState& thread) noexcept;
-  StreamState* find_or_create(CUstream handle, CUcontext context, ThreadState& thread,
-                              bool* fresh) noexcept;  // fresh: it was made just now
+  StreamState* find_or_create(CUstream handle, CUcontext context, ThreadState& thread) noexcept;
   // With mutex_ held; neither allocates nor frees in the driver but for cuEventCreate, which is
   // called with it released.
   bool record(std::unique_lock<std::mutex>& held, StreamState& stream) noexcept;

@@ -67,6 +67,9 @@ CUcontext Engine::context() {
 }
 
 Device* Engine::serve_device(CUdevice ordinal) {
+  // Who finds a device known may rely on what introduce() does.
+  std::lock_guard one_at_a_time(serving_);
+  if (Device* known = device(ordinal)) return known;
   {
     Held held(ledger);
     if (refused_[ordinal]) return nullptr;
@@ -129,11 +132,9 @@ Device* Engine::serve_device(CUdevice ordinal) {
     log(LogLevel::Off, "active: {}, budget {} of {}, host {}, in place {}",
         config.policy.entry->name, format_bytes(fresh->limit.load()), format_bytes(total),
         format_bytes(host_limit), fresh->backups.in_place() ? "yes" : "no");
-  Device* known = nullptr;
-  if (!devices_[ordinal].compare_exchange_strong(known, fresh.get()))
-    return known;           // another thread was faster
-  known = fresh.release();  // leaked on purpose
+  Device* const known = fresh.release();  // leaked on purpose
   introduce(*this, *known);
+  devices_[ordinal].store(known, std::memory_order_release);
   if (config.prewarm.count && config.lockstep) {
     known->backups.prepare(config.prewarm.count);
   } else if (config.prewarm.count) {

@@ -2,6 +2,7 @@
 // Everything that the Manager is made of, in one object per process, leaked on purpose.
 //
 // Locks, in the order in which they may be taken:
+//   0. Engine::serving_: a device becomes known. Only where nothing else is held.
 //   1. a device's token (Device::moving): a flag under the ledger, not a mutex; whoever has it may
 //      call the driver's map, unmap, create and release, with no mutex held.
 //   2. Engine::ledger: ranges, pieces' states, caches, pins. Never held across such a call.
@@ -176,6 +177,7 @@ class Engine {
   Device* serve_device(CUdevice ordinal);  // the first time
 
   static std::atomic<Engine*> current_;
+  std::mutex serving_;
   std::atomic<Device*> devices_[kMaxDevices]{};
   bool refused_[kMaxDevices]{};  // ledger: said once that it cannot be served
 };

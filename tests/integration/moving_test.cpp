@@ -96,6 +96,12 @@ TEST(devices, without_a_link_are_copied_between) {
       .tells_the_same("peers", "copies_between_devices", pushed_out);
 }
 
+TEST(devices, are_known_to_all_threads_at_once) {
+  small_device()
+      .with("SIMCUDA_DEVICES", "2")
+      .tells_the_same("peers", "threads_that_arrive_on_a_device_together", pushed_out);
+}
+
 TEST(devices, see_each_other_in_graphs) {
   World()
       .device(32_MiB)

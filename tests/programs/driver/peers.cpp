@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stories about two devices in one process.
+#include <barrier>
+#include <thread>
+
 #include "tests/programs/driver/story.h"
 
 using namespace story;
@@ -83,6 +86,29 @@ STORY(a_device_without_memory_of_its_own) {
   MUST(cuCtxSynchronize());
   MUST(cuCtxSetCurrent(first.context));
   for (size_t i = 0; i < 5; i++) expect_pattern(first.buffers[i], 0);
+}
+
+// All its threads begin at once, each with a buffer of the first device.
+STORY(threads_that_arrive_on_a_device_together) {
+  constexpr size_t kThreads = 8;
+  const Place first = settle_on(0, kThreads), second = settle_on(1, 0);
+  MUST(cuCtxEnablePeerAccess(first.context, 0));
+  std::barrier start(kThreads);
+  std::vector<std::thread> threads;
+  for (const Buffer& buffer : first.buffers) {
+    threads.emplace_back([&] {
+      MUST(cuCtxSetCurrent(second.context));
+      start.arrive_and_wait();
+      MUST(cuMemsetD32(buffer.address, 7, buffer.bytes / 4));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  MUST(cuCtxSynchronize());
+  std::vector<uint32_t> seen(first.buffers[0].bytes / 4);
+  for (const Buffer& buffer : first.buffers) {
+    MUST(cuMemcpyDtoH(seen.data(), buffer.address, buffer.bytes));
+    for (const uint32_t word : seen) EXPECT(word == 7);
+  }
 }
 
 // Nor does it run anything before it is given a graph.
