@@ -168,6 +168,8 @@ void Executor::perform(Turn&, const Operation& operation, const Allocate& work) 
                    "cuMemAllocFromPoolAsync");
     case Source::Mapped:
       return map(buffer, &live);
+    case Source::Graph:
+      return;  // its graph's nodes do it
     case Source::Pitch:
       return check(cuMemAllocPitch(&live.address, &live.pitch, buffer.width, buffer.height, 4),
                    "cuMemAllocPitch");

@@ -28,6 +28,7 @@ class Parameters {
     __builtin_memcpy(block_.data() + offset, &value, sizeof(T));
     offsets_.push_back(offset);
   }
+  size_t last_offset() const { return offsets_.back(); }
   void** pointers();  // kernelParams
   void** extra();
 
@@ -148,8 +149,23 @@ class Executor {
                   const std::vector<Node>& nodes);
   CUgraph build(const LiveContext& home, const std::vector<Node>& nodes,
                 std::vector<CUgraphNode>* made);
+  void build_into(const LiveContext& home, CUgraph graph, const std::vector<Node>& nodes,
+                  std::vector<CUgraphNode>* made);
   CUgraphNode add(const LiveContext& home, CUgraph graph, const std::vector<CUgraphNode>& after,
                   const NodeWork& work);
+  // execute_nodes.cpp: each adds its node, or the last of its nodes
+  using Nodes = std::vector<CUgraphNode>;
+  CUgraphNode add_child(const LiveContext& home, CUgraph graph, const Nodes& after,
+                        const Child& child);
+  CUgraphNode add_conditional(const LiveContext& home, CUgraph graph, const Nodes& after,
+                              const Conditional& conditional);
+  CUgraphNode add_updatable(const LiveContext& home, CUgraph graph, const Nodes& after,
+                            const Updatable& updatable);
+  CUgraphNode add_memory(const LiveContext& home, CUgraph graph, const Nodes& after,
+                         const GraphAllocate& work);
+  CUgraphNode add_kernel(const LiveContext& home, CUgraph graph, const Nodes& after, Kernel kernel,
+                         Parameters parameters);
+
   CUDA_KERNEL_NODE_PARAMS kernel_node(const LiveContext& home, const Launch& launch,
                                       Parameters* parameters) const;
   CUDA_MEMSET_NODE_PARAMS memset_node(const Set& set) const;

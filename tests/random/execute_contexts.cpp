@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "random_kernels_90_ptx.h"
+#include "random_kernels_control_ptx.h"
 #include "random_kernels_ptx.h"
 #include "tests/random/execute.h"
+#include "tests/random/names.h"
 
 namespace random_program {
 namespace {
-
-// In the order of Kernel.
-constexpr const char* kKernelNames[] = {"fill", "blend",         "blend8",         "bundle",
-                                        "wide", "bytes",         "histogram",      "block_sums",
-                                        "rows", "through_table", "through_global", "barrier_sums"};
-constexpr const char* kModernKernelNames[] = {"dependent"};
 
 thread_local CUcontext entered = nullptr;
 
@@ -61,16 +57,19 @@ void Executor::open_context(int context) {
   }
   enter(context);
   check(cuModuleLoadData(&live.module, random_kernels_ptx), "cuModuleLoadData");
-  for (const char* name : kKernelNames) {
-    check(cuModuleGetFunction(&live.kernels.emplace_back(), live.module, name),
-          "cuModuleGetFunction");
-  }
-  if (plan_.compute >= 90) {
-    CUmodule modern = nullptr;
-    check(cuModuleLoadData(&modern, random_kernels_90_ptx), "cuModuleLoadData");
-    for (const char* name : kModernKernelNames) {
-      check(cuModuleGetFunction(&live.kernels.emplace_back(), modern, name), "cuModuleGetFunction");
-    }
+  CUmodule dependent = nullptr, control = nullptr;
+  if (plan_.compute >= 90)
+    check(cuModuleLoadData(&dependent, random_kernels_90_ptx), "cuModuleLoadData");
+  if (plan_.device_calls)
+    check(cuModuleLoadData(&control, random_kernels_control_ptx), "cuModuleLoadData");
+  for (size_t i = 0; i < kKernelCount; ++i) {
+    const auto kernel = static_cast<Kernel>(i);
+    const CUmodule module = kernel < Kernel::Dependent    ? live.module
+                            : kernel == Kernel::Dependent ? dependent
+                                                          : control;
+    CUfunction& function = live.kernels.emplace_back();
+    if (module != nullptr)
+      check(cuModuleGetFunction(&function, module, kKernels[i]), "cuModuleGetFunction");
   }
   if (own_pools_[planned.device] == nullptr) own_pools_[planned.device] = make_pool(planned.device);
   live.own_pool = own_pools_[planned.device];

@@ -57,6 +57,23 @@ CUgraphNode Executor::add(const LiveContext& home, CUgraph graph,
   } else if (const HostFunction* function = std::get_if<HostFunction>(&work)) {
     const CUDA_HOST_NODE_PARAMS params{run_host_order, host_order(*function)};
     check(cuGraphAddHostNode(&node, graph, first, count, &params), "cuGraphAddHostNode");
+  } else if (const Record* record = std::get_if<Record>(&work)) {
+    check(cuGraphAddEventRecordNode(&node, graph, first, count, events_[record->event]),
+          "cuGraphAddEventRecordNode");
+  } else if (const WaitEvent* wait = std::get_if<WaitEvent>(&work)) {
+    check(cuGraphAddEventWaitNode(&node, graph, first, count, events_[wait->event]),
+          "cuGraphAddEventWaitNode");
+  } else if (const Child* child = std::get_if<Child>(&work)) {
+    node = add_child(home, graph, after, *child);
+  } else if (const Conditional* conditional = std::get_if<Conditional>(&work)) {
+    node = add_conditional(home, graph, after, *conditional);
+  } else if (const Updatable* updatable = std::get_if<Updatable>(&work)) {
+    node = add_updatable(home, graph, after, *updatable);
+  } else if (const GraphAllocate* allocate = std::get_if<GraphAllocate>(&work)) {
+    node = add_memory(home, graph, after, *allocate);
+  } else if (const GraphFree* free = std::get_if<GraphFree>(&work)) {
+    check(cuGraphAddMemFreeNode(&node, graph, first, count, buffers_[free->buffer].address),
+          "cuGraphAddMemFreeNode");
   } else {
     check(cuGraphAddEmptyNode(&node, graph, first, count), "cuGraphAddEmptyNode");
   }
@@ -67,12 +84,17 @@ CUgraph Executor::build(const LiveContext& home, const std::vector<Node>& nodes,
                         std::vector<CUgraphNode>* made) {
   CUgraph graph = nullptr;
   check(cuGraphCreate(&graph, 0), "cuGraphCreate");
+  build_into(home, graph, nodes, made);
+  return graph;
+}
+
+void Executor::build_into(const LiveContext& home, CUgraph graph, const std::vector<Node>& nodes,
+                          std::vector<CUgraphNode>* made) {
   for (const Node& node : nodes) {
     std::vector<CUgraphNode> after;
     for (int parent : node.after) after.push_back((*made)[static_cast<size_t>(parent)]);
     made->push_back(add(home, graph, after, node.work));
   }
-  return graph;
 }
 
 // A second stream is forked from the first and joined to it again, by events of its own.
@@ -92,8 +114,15 @@ CUgraph Executor::capture(Turn& turn, const Operation& operation, int second, in
   for (const Node& node : nodes) {
     std::visit(
         [&](const auto& work) {
-          if constexpr (!std::is_same_v<std::decay_t<decltype(work)>, Nothing>) {
-            Operation step = node.lane == 0 ? operation : on_second;
+          using Kind = std::decay_t<decltype(work)>;
+          Operation step = node.lane == 0 ? operation : on_second;
+          if constexpr (std::is_same_v<Kind, GraphAllocate>) {
+            check(calls(step).alloc_async(&buffers_[work.buffer].address, work.bytes, stream(step)),
+                  "cuMemAllocAsync in capture");
+          } else if constexpr (std::is_same_v<Kind, GraphFree>) {
+            check(calls(step).free_async(buffers_[work.buffer].address, stream(step)),
+                  "cuMemFreeAsync in capture");
+          } else if constexpr (std::is_constructible_v<Work, Kind>) {
             step.work = work;
             perform(turn, step, work);
           }
@@ -147,6 +176,12 @@ void Executor::perform(Turn& turn, const Operation& operation, const UpdateGraph
         const CUDA_MEMSET_NODE_PARAMS params = memset_node(*set);
         check(cuGraphExecMemsetNodeSetParams(live.exec, node, &params, home.context),
               "cuGraphExecMemsetNodeSetParams");
+      } else if (const Child* child = std::get_if<Child>(&changed)) {
+        std::vector<CUgraphNode> inner;
+        const CUgraph graph = build(home, child->nodes, &inner);
+        check(cuGraphExecChildGraphNodeSetParams(live.exec, node, graph),
+              "cuGraphExecChildGraphNodeSetParams");
+        check(cuGraphDestroy(graph), "cuGraphDestroy");
       }
     }
     return;

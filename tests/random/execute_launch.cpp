@@ -90,6 +90,11 @@ Parameters Executor::parameters(const Launch& launch) const {
       parameters.add(static_cast<uint32_t>(arguments.size() - 1));
       pass_shape();
       break;
+    case Kernel::Decide:
+    case Kernel::CountRounds:
+    case Kernel::CountDown:
+    case Kernel::Retune:
+      break;  // of graph nodes only: see execute_nodes.cpp
     case Kernel::ThroughGlobal:
       pass_shape();
       break;

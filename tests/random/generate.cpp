@@ -8,6 +8,7 @@ namespace random_program {
 Generator::Generator(uint64_t seed, const Size& size) : random_(seed * 2 + 1), size_(size) {
   plan_.seed = seed;
   plan_.compute = size.compute;
+  plan_.device_calls = size.device_calls;
   size_.footprint = size_.footprint * random_.between(35, 100) / 100;
 }
 
@@ -234,6 +235,13 @@ void Generator::account(const std::vector<Access>& touched) {
       return plan_.contexts[plan_.buffers[buffer].context].device != device;
     };
     size_t wide = 0, footprint = 0, small = 0;
+    for (const auto& [graph, live] : graphs_) {
+      for (const Node& node : live.made.nodes) {
+        const GraphAllocate* one = std::get_if<GraphAllocate>(&node.work);
+        if (one != nullptr && !elsewhere(one->buffer))
+          small += (one->bytes + kServed - 1) / kServed * kServed;
+      }
+    }
     for (int buffer : needed) {
       if (!elsewhere(buffer)) wide += rounded(buffer);
     }

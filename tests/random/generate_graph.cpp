@@ -4,17 +4,6 @@
 #include "tests/random/generator.h"
 
 namespace random_program {
-namespace {
-
-std::vector<Access> of_nodes(const std::vector<Node>& nodes) {
-  std::vector<Access> all;
-  for (const Node& node : nodes) {
-    for (const Access& access : accesses(node.work)) all.push_back(access);
-  }
-  return all;
-}
-
-}  // namespace
 
 bool overlap(const Access& a, const Access& b) {
   return a.space == b.space && a.index == b.index && a.offset < b.offset + b.bytes &&
@@ -52,12 +41,12 @@ std::set<int> Generator::held() const {
   std::set<int> held = hidden_;
   held.insert(tables_.begin(), tables_.end());
   for (const auto& [graph, live] : graphs_) {
-    for (const Node& node : live.made.nodes) {
-      if (std::holds_alternative<Launch>(node.work)) continue;
-      for (const Access& access : accesses(node.work)) {
+    for_each_step(live.made.nodes, [&](const NodeWork& work) {
+      if (std::holds_alternative<Launch>(work)) return;
+      for (const Access& access : accesses(work)) {
         if (access.space == Space::Device) held.insert(access.index);
       }
-    }
+    });
   }
   return held;
 }
@@ -98,13 +87,14 @@ std::optional<NodeWork> Generator::make_node() {
 }
 
 void Generator::make_graph() {
-  if (graphs_.size() >= 2) {
-    const auto chosen = std::next(graphs_.begin(), static_cast<long>(random_.below(2)))->first;
+  if (graphs_.size() >= 2 || (!graphs_.empty() && random_.percent(50))) {
+    const size_t place = random_.below(graphs_.size());
+    const auto chosen = std::next(graphs_.begin(), static_cast<long>(place))->first;
     if (graphs_.at(chosen).owner != thread_ || graphs_.at(chosen).context != here_) return;
     const size_t what = random_.below(10);
-    if (what < 6) return launch_graph(chosen);
-    if (what < 8) return update_graph(chosen);
-    return drop_graph(chosen);
+    if (what < 2) return drop_graph(chosen);
+    if (what < 7) update_graph(chosen);
+    return launch_graph(chosen);
   }
   const int stream = pick_stream();
   MakeGraph graph;
@@ -117,55 +107,89 @@ void Generator::make_graph() {
     const int second = pick_stream();
     if (second != stream && may_capture(second)) graph.second_stream = second;
   }
-  const size_t wanted = random_.between(2, 8);
+  graph.graph = plan_.graphs++;
+  LiveGraph live;
+  live.owner = thread_;
+  live.context = here_;
+  if (random_.percent(45)) add_special_nodes(&graph, &live);
+  const size_t wanted = graph.nodes.size() + random_.between(2, 6);
   for (size_t tries = 0; tries < wanted * 2 && graph.nodes.size() < wanted; ++tries) {
     const std::optional<NodeWork> work = make_node();
     if (!work) continue;
-    Node node{*work, {}, 0};
-    std::optional<int> last_of_lane[2];
-    bool conflicts[2] = {false, false};
-    for (int i = 0; i < static_cast<int>(graph.nodes.size()); ++i) {
-      const Node& earlier = graph.nodes[i];
-      last_of_lane[earlier.lane] = i;
-      const bool hits = conflict(accesses(node.work), accesses(earlier.work));
-      conflicts[earlier.lane] |= hits;
-      if (!capture && (hits || random_.percent(15))) node.after.push_back(i);
-    }
-    if (capture) {
-      // The lanes meet at the ends only, so nothing may depend on both.
-      if (conflicts[0] && conflicts[1]) continue;
-      const bool free = !conflicts[0] && !conflicts[1];
-      if (graph.second_stream >= 0)
-        node.lane = free ? static_cast<int>(random_.below(2)) : conflicts[1];
-      if (last_of_lane[node.lane]) node.after.push_back(*last_of_lane[node.lane]);
-    }
-    graph.nodes.push_back(node);
+    append(&graph, *work);
   }
+  close_special_nodes(&graph, &live);
   if (graph.nodes.empty()) return;
-  graph.graph = plan_.graphs++;
-  graphs_[graph.graph] = {graph, thread_, here_};
-  account(of_nodes(graph.nodes));
+  live.made = graph;
+  graphs_[graph.graph] = live;
+  account(accesses(graph.nodes));
   emit(stream, graph);
   const size_t launches = random_.between(1, 3);
   for (size_t i = 0; i < launches; ++i) launch_graph(graph.graph);
 }
 
+// Puts a node behind those that it must follow. False: in a capture the lanes meet at the ends
+// only, so nothing may depend on both.
+bool Generator::append(MakeGraph* graph, NodeWork work) {
+  const bool capture = graph->building == Building::Captured;
+  Node node{std::move(work), {}, 0};
+  std::optional<int> last_of_lane[2];
+  bool conflicts[2] = {false, false};
+  for (int i = 0; i < static_cast<int>(graph->nodes.size()); ++i) {
+    const Node& earlier = graph->nodes[i];
+    last_of_lane[earlier.lane] = i;
+    const bool hits = conflict(accesses(node.work), accesses(earlier.work));
+    conflicts[earlier.lane] |= hits;
+    const bool first = std::holds_alternative<WaitEvent>(earlier.work);
+    if (!capture && (hits || first || random_.percent(15))) node.after.push_back(i);
+  }
+  if (capture) {
+    if (conflicts[0] && conflicts[1]) return false;
+    const bool free = !conflicts[0] && !conflicts[1];
+    if (graph->second_stream >= 0)
+      node.lane = free ? static_cast<int>(random_.below(2)) : conflicts[1];
+    if (last_of_lane[node.lane]) node.after.push_back(*last_of_lane[node.lane]);
+  }
+  graph->nodes.push_back(std::move(node));
+  return true;
+}
+
 void Generator::launch_graph(int graph) {
-  const std::vector<Access> touched = of_nodes(graphs_.at(graph).made.nodes);
+  const LiveGraph& live = graphs_.at(graph);
+  const std::vector<Access> touched = accesses(live.made.nodes);
   std::vector<Access> named = touched;
-  for (const Node& node : graphs_.at(graph).made.nodes) {
-    const Launch* launch = std::get_if<Launch>(&node.work);
+  for_each_step(live.made.nodes, [&](const NodeWork& work) {
+    const Launch* launch = std::get_if<Launch>(&work);
     if (launch != nullptr && launch->spectator != Launch::Spectator::Null) {
       named.push_back({Space::Device, launch->spectator_buffer, 0, 0, false});
     }
-  }
+  });
+  for (int buffer : live.in_reach) named.push_back({Space::Device, buffer, 0, 0, false});
   account(named);
-  submit(pick_stream(), LaunchGraph{graph}, touched);
+  const int stream = pick_stream();
+  if (live.waits) {
+    const int other = pick_stream();
+    emit(other, Record{live.wait});
+    order_->record(thread_, live.wait, other);
+    order_->wait_event(thread_, live.wait, stream);  // by the graph's first node
+  }
+  submit(stream, LaunchGraph{graph}, touched);
+  if (!live.records) return;
+  order_->record(thread_, live.record, stream);  // by its last one
+  const int other = pick_stream();
+  if (other == stream) {
+    emit(other, HostWait{Wait::Event, live.record});
+    order_->host_waits_event(thread_, live.record);
+  } else {
+    emit(other, WaitEvent{live.record});
+    order_->wait_event(thread_, live.record, other);
+  }
 }
 
 // The same shape with other contents: new scalars, and where order allows it other inputs.
 void Generator::update_graph(int graph) {
   LiveGraph& live = graphs_.at(graph);
+  if (live.special) return;
   UpdateGraph update;
   update.graph = graph;
   update.nodes = live.made.nodes;
@@ -175,6 +199,9 @@ void Generator::update_graph(int graph) {
     if (Set* set = std::get_if<Set>(&work)) {
       if (set->pitch != 0) continue;  // the driver updates sets of one run only
       set->value = static_cast<uint32_t>(random_.next());
+      update.changed.push_back(i);
+    } else if (Child* child = std::get_if<Child>(&work)) {
+      renew(&child->nodes);
       update.changed.push_back(i);
     } else if (Launch* launch = std::get_if<Launch>(&work)) {
       launch->salt = static_cast<uint32_t>(random_.next());
@@ -207,12 +234,20 @@ void Generator::update_graph(int graph) {
     }
   }
   live.made.nodes = update.nodes;
-  account(of_nodes(update.nodes));
+  account(accesses(update.nodes));
   emit(stream, update);
 }
 
 void Generator::drop_graph(int graph) {
-  // With launches of it perhaps still running.
+  // With launches of it perhaps still running, but for kernels that set a handle: it is the
+  // graph's.
+  const std::vector<Node>& nodes = graphs_.at(graph).made.nodes;
+  if (std::any_of(nodes.begin(), nodes.end(), [](const Node& node) {
+        return std::holds_alternative<Conditional>(node.work) ||
+               std::holds_alternative<Updatable>(node.work);
+      })) {
+    order_on_host(accesses(nodes));
+  }
   emit(graphs_.at(graph).context, DropGraph{graph});
   graphs_.erase(graph);
 }

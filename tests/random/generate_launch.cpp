@@ -55,6 +55,10 @@ std::optional<Launch> Generator::make_words_launch(Kernel kernel) {
     case Kernel::ThroughGlobal:
     case Kernel::BarrierSums:
     case Kernel::Dependent:
+    case Kernel::Decide:
+    case Kernel::CountRounds:
+    case Kernel::CountDown:
+    case Kernel::Retune:
       return std::nullopt;
   }
   std::vector<int> sources = readable_buffers();

@@ -117,6 +117,8 @@ void Generator::release(int buffer) {
       order_on_host({all});
       emit(stream, Release{buffer, false});
       break;
+    case Source::Graph:
+      break;
     case Source::Plain:
     case Source::Pitch:
       // With work in flight: cuMemFree takes care of it, in its own context.
@@ -210,7 +212,9 @@ void Generator::submit_copy(int stream, Copy copy) {
     return;
   }
   order_->submit(thread_, stream, {copy.to, copy.from});
-  if (to_host && (!copy.async || pageable)) order_->host_waits_stream(thread_, stream);
+  // A batch returns at once whatever it copies to.
+  const bool returns_late = !copy.async || (pageable && copy.form != CopyForm::Batch);
+  if (to_host && returns_late) order_->host_waits_stream(thread_, stream);
 }
 
 void Generator::copy() {

@@ -27,6 +27,11 @@ class Generator {
     MakeGraph made;
     int owner = 0;
     int context = 0;
+    bool special = false;  // its nodes keep what they were made with
+    bool records = false;  // the last node records `record`
+    bool waits = false;    // the first node waits for `wait`
+    int record = 0, wait = 0;
+    std::vector<int> in_reach;  // the library does not look into bodies: it must suppose all these
   };
 
   // generate.cpp: things and phases
@@ -102,6 +107,17 @@ class Generator {
   void launch_graph(int graph);
   void drop_graph(int graph);
   std::optional<NodeWork> make_node();
+
+  // generate_nodes.cpp
+  void add_special_nodes(MakeGraph* graph, LiveGraph* live);
+  void close_special_nodes(MakeGraph* graph, LiveGraph* live);
+  bool append(MakeGraph* graph, NodeWork work);
+  std::optional<NodeWork> make_child();
+  std::optional<NodeWork> make_conditional();
+  std::optional<NodeWork> make_updatable();
+  void add_memory(MakeGraph* graph);
+  std::optional<Access> pick_word(bool write);
+  void renew(std::vector<Node>* nodes);
   bool may_capture(int stream) const;
   std::set<int> held() const;  // buffers that may not move now
 

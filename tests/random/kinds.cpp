@@ -67,7 +67,7 @@ struct Collector {
   }
   void operator()(const MakeGraph& one) {
     add(one.building == Building::Captured ? "graph captured" : "graph by hand");
-    nodes(one.nodes);
+    nodes(one.nodes, one.building == Building::Captured ? "captured: " : "node: ");
   }
   void operator()(const UpdateGraph& one) {
     add(one.whole ? "graph updated as a whole" : "graph nodes updated");
@@ -75,14 +75,27 @@ struct Collector {
   void operator()(const LaunchGraph&) { add("graph launched"); }
   void operator()(const DropGraph&) { add("graph destroyed"); }
   void operator()(const Nothing&) { add("empty"); }
+  void operator()(const Child& one) {
+    add("child graph");
+    nodes(one.nodes, "in child: ");
+  }
+  void operator()(const Conditional& one) {
+    add(one.loop ? "while" : "if");
+    nodes(one.body, "in body: ");
+  }
+  void operator()(const Updatable&) { add("device-updatable"); }
+  void operator()(const GraphAllocate& one) {
+    add(one.bytes < (size_t{2} << 20) ? "allocate little" : "allocate");
+  }
+  void operator()(const GraphFree&) { add("free"); }
   void operator()(const HostFill&) {}
   void operator()(const HostCheck&) {}
-  void operator()(const Record&) {}
+  void operator()(const Record&) { add("record event"); }
   void operator()(const Checkpoint&) {}
 
-  void nodes(const std::vector<Node>& nodes) {
+  void nodes(const std::vector<Node>& nodes, const char* where) {
     const std::string outside = prefix;
-    prefix += "node: ";
+    prefix = where;
     for (const Node& node : nodes)
       std::visit([this](const auto& work) { (*this)(work); }, node.work);
     prefix = outside;

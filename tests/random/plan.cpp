@@ -31,11 +31,26 @@ std::vector<Access> of(const StoreAddresses& store) {
   return store.global ? std::vector<Access>{} : std::vector<Access>{store.table};
 }
 std::vector<Access> of(const MakeGraph& graph) {
-  std::vector<Access> all;
-  for (const Node& node : graph.nodes) {
-    for (const Access& access : accesses(node.work)) all.push_back(access);
-  }
+  return accesses(graph.nodes);
+}
+std::vector<Access> of(const Child& child) {
+  return accesses(child.nodes);
+}
+std::vector<Access> of(const Conditional& conditional) {
+  std::vector<Access> all = accesses(conditional.body);
+  all.push_back(conditional.word);
   return all;
+}
+std::vector<Access> of(const Updatable& updatable) {
+  std::vector<Access> all = updatable.launch.arguments;
+  all.push_back(updatable.word);
+  return all;
+}
+std::vector<Access> of(const GraphAllocate& one) {
+  return {{Space::Device, one.buffer, 0, one.bytes, true}};
+}
+std::vector<Access> of(const GraphFree& one) {
+  return {{Space::Device, one.buffer, 0, one.bytes, true}};
 }
 // What has no bytes of its own.
 template <class T>
@@ -53,6 +68,35 @@ requires std::is_same_v<T, Nothing> || std::is_same_v<T, MakeContext> ||
 
 std::vector<Access> accesses(const NodeWork& work) {
   return std::visit([](const auto& one) { return of(one); }, work);
+}
+
+std::vector<Access> accesses(const std::vector<Node>& nodes) {
+  std::vector<Access> all;
+  for (const Node& node : nodes) {
+    for (const Access& access : accesses(node.work)) all.push_back(access);
+  }
+  return all;
+}
+
+void for_each_step(const std::vector<Node>& nodes,
+                   const std::function<void(const NodeWork&)>& visit) {
+  for (const Node& node : nodes) {
+    if (const Child* child = std::get_if<Child>(&node.work)) {
+      for_each_step(child->nodes, visit);
+    } else if (const Conditional* conditional = std::get_if<Conditional>(&node.work)) {
+      for_each_step(conditional->body, visit);
+      Launch decide;
+      decide.arguments = {conditional->word};
+      visit(decide);
+    } else if (const Updatable* updatable = std::get_if<Updatable>(&node.work)) {
+      visit(updatable->launch);
+      Launch retune;
+      retune.arguments = {updatable->word};
+      visit(retune);
+    } else {
+      visit(node.work);
+    }
+  }
 }
 
 std::vector<Access> accesses(const Work& work) {

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -22,7 +23,8 @@ struct Context {
 
 // cuMemAlloc, cuMemAllocAsync, cuMemAllocPitch; from the device's default pool or the program's
 // own; mapped by the program itself.
-enum class Source { Plain, Async, Pitch, DefaultPool, OwnPool, Mapped };
+// `Graph`: by nodes of the one graph in which it lives.
+enum class Source { Plain, Async, Pitch, DefaultPool, OwnPool, Mapped, Graph };
 inline bool in_stream_order(Source source) {
   return source == Source::Async || source == Source::DefaultPool || source == Source::OwnPool;
 }
@@ -32,7 +34,7 @@ inline bool is_the_contexts(Source source) {
 }
 // Memory of the driver that never moves.
 inline bool is_the_drivers(Source source) {
-  return source == Source::OwnPool || source == Source::Mapped;
+  return source == Source::OwnPool || source == Source::Mapped || source == Source::Graph;
 }
 
 struct Buffer {
@@ -85,7 +87,12 @@ enum class Kernel {
   ThroughGlobal,
   BarrierSums,
   Dependent,  // the second argument is read, the third is written before the wait
+  Decide,
+  CountRounds,
+  CountDown,
+  Retune,
 };
+constexpr size_t kKernelCount = static_cast<size_t>(Kernel::Retune) + 1;
 enum class Door { Kernel, Ex, Cooperative, ExCooperative };
 enum class Packing { Params, Extra };
 
@@ -189,7 +196,33 @@ struct Ask {
 
 // Graphs: nodes are operations of the kinds below, `after` are indices of earlier nodes.
 struct Nothing {};
-using NodeWork = std::variant<Launch, Set, Copy, HostFunction, Nothing>;
+struct Node;
+struct Child {
+  std::vector<Node> nodes;
+};
+// A body that runs if a word says so, or for as many rounds as it says. Kernels read the word.
+struct Conditional {
+  bool loop = false;
+  Access word;
+  uint32_t salt = 0;
+  std::vector<Node> body;  // one after the other
+};
+// A kernel node that a kernel just before it changes, by what a word says.
+struct Updatable {
+  Launch launch;
+  Access word;
+  uint32_t salt = 0;
+};
+struct GraphAllocate {
+  int buffer = 0;
+  size_t bytes = 0;
+};
+struct GraphFree {
+  int buffer = 0;
+  size_t bytes = 0;
+};
+using NodeWork = std::variant<Launch, Set, Copy, HostFunction, Nothing, Record, WaitEvent, Child,
+                              Conditional, Updatable, GraphAllocate, GraphFree>;
 struct Node {
   NodeWork work;
   std::vector<int> after;
@@ -243,6 +276,7 @@ struct Plan {
   int threads = 1;
   int devices = 1;
   int compute = 90;
+  bool device_calls = true;
   bool peers = true;  // the devices can reach each other's memory at all
   std::vector<Context> contexts;
   std::vector<Buffer> buffers;
@@ -268,11 +302,17 @@ struct Plan {
 // What an operation reads and writes: what its order and its working set follow from.
 std::vector<Access> accesses(const NodeWork& work);
 std::vector<Access> accesses(const Work& work);
+std::vector<Access> accesses(const std::vector<Node>& nodes);
+
+// Every node, those in child graphs and bodies too, as what it does in the end.
+void for_each_step(const std::vector<Node>& nodes,
+                   const std::function<void(const NodeWork&)>& visit);
 
 struct Size {
   int operations = 60;
   int devices = 2;                      // at most
   int compute = 90;                     // 10 * major + minor: what every device can
+  bool device_calls = true;             // kernels may call the device runtime
   size_t footprint = size_t{40} << 20;  // at most, about
 };
 

@@ -14,19 +14,21 @@ int main(int argc, char** argv) {
   random_program::Size size;
   size_t footprint = size.footprint >> 20;
   std::string dump;
-  bool describe = false, tell = false;
+  bool no_device_calls = false, describe = false, tell = false;
   arguments.add("--seed", seed, "Which program").required();
   arguments.add("--operations", size.operations, "About how many operations").between(1, 100000);
   arguments.add("--footprint", footprint, "About how many MiB live at once at most")
       .between(1, 1 << 20);
   arguments.add("--devices", size.devices, "How many devices it uses at most").between(1, 2);
   arguments.add("--compute", size.compute, "What every device can: 10 * major + minor");
+  arguments.add("--no-device-calls", no_device_calls, "No kernel calls the device runtime");
   arguments.add("--dump", dump, "Directory for the bytes of every checkpoint: <operation>-<buffer>")
       .directory();
   arguments.add("--describe", describe, "Print the measures only; run nothing");
   arguments.add("--tell", tell, "Print every operation; run nothing");
   if (!arguments.parse(argc, argv)) return arguments.status();
   size.footprint = footprint << 20;
+  size.device_calls = !no_device_calls;
 
   const random_program::Plan plan = random_program::generate(seed, size);
   std::printf("program seed %llu operations %zu threads %d footprint %zu widest %zu small %zu\n",

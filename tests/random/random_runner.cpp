@@ -54,7 +54,11 @@ int main(int argc, char** argv) {
   if (!arguments.parse(argc, argv)) return arguments.status();
   if (footprint > 0) options.size.footprint = footprint << 20;
   // A machine of one's own may have just the one.
-  if (options.gpu == support::Gpu::Installed) options.size.devices = 1;
+  // Nor is a device runtime linked into the kernels.
+  if (options.gpu == support::Gpu::Installed) {
+    options.size.devices = 1;
+    options.size.device_calls = false;
+  }
   if (only_kinds) {
     print_kinds(first, seeds, options.size);
     return 0;

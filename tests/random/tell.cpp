@@ -93,6 +93,17 @@ struct Teller {
     return fmt::format("check {} buffers", one.buffers.size());
   }
   std::string operator()(const Nothing&) const { return "nothing"; }
+  std::string operator()(const Child& one) const { return "child" + nodes(one.nodes); }
+  std::string operator()(const Conditional& one) const {
+    return fmt::format("{} {}{}", one.loop ? "while" : "if", tell(one.word), nodes(one.body));
+  }
+  std::string operator()(const Updatable& one) const {
+    return fmt::format("as {} says, {}", tell(one.word), (*this)(one.launch));
+  }
+  std::string operator()(const GraphAllocate& one) const {
+    return fmt::format("allocate b{} of {} bytes", one.buffer, one.bytes);
+  }
+  std::string operator()(const GraphFree& one) const { return fmt::format("free b{}", one.buffer); }
 
   static std::string nodes(const std::vector<Node>& nodes) {
     std::string text;

@@ -57,6 +57,7 @@ Command base_command(const Plan& plan, const TrialOptions& options) {
       static_cast<size_t>(usual.operations));
   add("--footprint", options.size.footprint / kMiB, usual.footprint / kMiB);
   add("--compute", static_cast<size_t>(options.size.compute), static_cast<size_t>(usual.compute));
+  if (!options.size.device_calls) command.arguments.push_back("--no-device-calls");
   add("--devices", static_cast<size_t>(options.size.devices), static_cast<size_t>(usual.devices));
   command.environment = with_devices(support::plain(options.gpu), plan);
   command.deadline = std::chrono::seconds(options.seconds * support::slowness());
