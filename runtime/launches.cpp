@@ -34,7 +34,8 @@ CUresult run(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause
   Device* device = engine.device();
   if (result == CUDA_ERROR_OUT_OF_MEMORY && device) {
     uint64_t own = 0;
-    for (const Range* range : ranges) own += range->span;
+    for (const Range* range : ranges)
+      if (range->device == device->ordinal) own += range->span;
     bool relieved = true;
     for (uint64_t relief = Manager::kRelief; relieved && result == CUDA_ERROR_OUT_OF_MEMORY;
          relief *= 2) {

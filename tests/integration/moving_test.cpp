@@ -102,6 +102,14 @@ TEST(devices, are_known_to_all_threads_at_once) {
       .tells_the_same("peers", "threads_that_arrive_on_a_device_together", pushed_out);
 }
 
+TEST(devices, make_room_for_their_own_drivers) {
+  World()
+      .device(14_MiB)
+      .with("SIMCUDA_DEVICES", "2")
+      .copy_only()
+      .tells_the_same("peers", "a_graph_over_both_that_needs_memory", pushed_out);
+}
+
 TEST(devices, see_each_other_in_graphs) {
   World()
       .device(32_MiB)

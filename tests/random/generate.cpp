@@ -217,7 +217,8 @@ void Generator::emit(int stream, Work work) {
 }
 
 void Generator::account(const std::vector<Access>& touched) {
-  std::set<int> needed = held();
+  const std::set<int> still = held();
+  std::set<int> needed = still;
   for (const Access& access : touched) {
     if (access.space == Space::Device) needed.insert(access.index);
   }
@@ -234,7 +235,11 @@ void Generator::account(const std::vector<Access>& touched) {
     const auto elsewhere = [&](int buffer) {
       return plan_.contexts[plan_.buffers[buffer].context].device != device;
     };
-    size_t wide = 0, footprint = 0, small = 0;
+    size_t wide = 0, footprint = 0, small = 0, unmoved = 0;
+    for (int buffer : still) {
+      if (!elsewhere(buffer)) unmoved += rounded(buffer);
+    }
+    plan_.still = std::max(plan_.still, unmoved);
     for (const auto& [graph, live] : graphs_) {
       for (const Node& node : live.made.nodes) {
         const GraphAllocate* one = std::get_if<GraphAllocate>(&node.work);

@@ -289,6 +289,7 @@ struct Plan {
   // What a budget is measured against, in bytes on that device where it is most.
   size_t footprint = 0;  // most that lived at once, of buffers big enough to be served
   size_t small = 0;      // most that lived at once of the others
+  size_t still = 0;      // most that may not move at once
   size_t widest = 0;     // most that one operation needs there at once, with what is held still
   size_t operations() const {
     size_t count = 0;

@@ -81,8 +81,9 @@ Command hooked_command(const TrialOptions& options, const Plan& plan, int turn, 
   budget = (budget + kGranule - 1) / kGranule * kGranule;
   // Either the user's limit is the smaller one, or the device itself is that small.
   const bool limited = options.gpu == support::Gpu::Installed || random->percent(65);
-  const size_t device =
-      limited ? budget + plan.small + kSpare : (budget + plan.small + kSpare) * 20 / 19;
+  // What is held still there leaves the driver no room, whatever else makes way.
+  const size_t device = limited ? budget + plan.small + kSpare
+                                : (std::max(budget, plan.still) + plan.small + kSpare) * 20 / 19;
   if (limited) env["SPILLWAY_DEVICE_LIMIT"] = std::to_string(budget);
   switch (options.gpu) {
     case support::Gpu::Simulated:

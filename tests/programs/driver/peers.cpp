@@ -132,3 +132,44 @@ STORY(a_graph_of_a_device_without_memory_of_its_own) {
     for (const uint32_t word : seen) EXPECT(word == 7);
   }
 }
+
+// What it needs on one device is no reason to take more from the other one.
+STORY(a_graph_over_both_that_needs_memory) {
+  const Place second = settle_on(1, 2), first = settle_on(0, 3);
+  MUST(cuCtxEnablePeerAccess(second.context, 0));
+  CUgraph graph = nullptr;
+  CUgraphExec exec = nullptr;
+  MUST(cuGraphCreate(&graph, 0));
+  for (size_t i = 0; i < 2; i++) {
+    CUdeviceptr out = first.buffers[i].address, in = second.buffers[i].address;
+    uint32_t words = 4 * kMiB / 4, stride = 1;
+    void* arguments[] = {&out, &in, &words, &stride};
+    const CUDA_KERNEL_NODE_PARAMS node{
+        .func = first.copy_words,
+        .gridDimX = 4,
+        .gridDimY = 1,
+        .gridDimZ = 1,
+        .blockDimX = 256,
+        .blockDimY = 1,
+        .blockDimZ = 1,
+        .sharedMemBytes = 0,
+        .kernelParams = arguments,
+        .extra = nullptr,
+        .kern = nullptr,
+        .ctx = nullptr,
+    };
+    CUgraphNode made = nullptr;
+    MUST(cuGraphAddKernelNode(&made, graph, nullptr, 0, &node));
+  }
+  CUDA_MEM_ALLOC_NODE_PARAMS memory{};
+  memory.poolProps.allocType = CU_MEM_ALLOCATION_TYPE_PINNED;
+  memory.poolProps.location = {CU_MEM_LOCATION_TYPE_DEVICE, {0}};
+  memory.bytesize = 4 * kMiB;
+  CUgraphNode made = nullptr, gone = nullptr;
+  MUST(cuGraphAddMemAllocNode(&made, graph, nullptr, 0, &memory));
+  MUST(cuGraphAddMemFreeNode(&gone, graph, &made, 1, memory.dptr));
+  MUST(cuGraphInstantiate(&exec, graph, 0));
+  MUST(cuGraphLaunch(exec, nullptr));
+  MUST(cuCtxSynchronize());
+  for (uint32_t i = 0; i < 3; i++) expect_pattern(first.buffers[i], i < 2 ? 100 + i : i);
+}
