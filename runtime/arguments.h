@@ -117,7 +117,9 @@ inline bool scan_extra(void** extra, uint64_t base, uint64_t size, Visit&& visit
     else
       return true;
   }
-  return !buffer || scan_words(buffer, buffer + bytes, kPackedStep, base, size, visit);
+  // The last argument ends the buffer: its size may show that it is packed to bytes.
+  const uint32_t step = bytes % kPackedStep ? 1 : kPackedStep;
+  return !buffer || scan_words(buffer, buffer + bytes, step, base, size, visit);
 }
 
 }  // namespace spillway

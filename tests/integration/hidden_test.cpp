@@ -37,6 +37,7 @@ constexpr Way kWays[] = {
     {"arguments", "behind_four_kilobytes_of_arguments"},
     {"arguments", "an_array_of_packed_structs"},
     {"arguments", "in_an_extra_buffer"},
+    {"arguments", "packed_to_bytes"},
     {"arguments", "in_the_extra_buffer_of_a_graph_node"},
     {"hidden", "a_table_made_on_the_host"},
     {"hidden", "a_table_that_is_written_again"},

@@ -139,6 +139,21 @@ STORY(in_an_extra_buffer) {
   expect(buffers, 333, 33, 9);
 }
 
+STORY(packed_to_bytes) {
+  begin();
+  const std::vector<Buffer> buffers = filled();
+  for (uint32_t round = 0; round < 3; ++round) {
+    press(buffers);
+    PackedBytes argument{7, data(buffers[0]), kWords, kStride, 10};
+    void* arguments[] = {&argument};
+    launch("add_packed_bytes", arguments);
+    press(buffers);
+    argument.data = data(buffers[1]);
+    launch_extra("add_packed_bytes", &argument, sizeof argument);
+  }
+  expect(buffers, 30, 30, 6);
+}
+
 // The graph keeps its own copy of the arguments; an update brings others.
 STORY(in_the_extra_buffer_of_a_graph_node) {
   begin();

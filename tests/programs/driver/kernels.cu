@@ -51,6 +51,11 @@ __global__ void add_packed(Packed packed, uint32_t stride) {
   }
 }
 
+__global__ void add_packed_bytes(PackedBytes p) {
+  for (uint32_t i = thread_index() * p.stride; i < p.words; i += thread_count() * p.stride)
+    p.data[i] += p.value;
+}
+
 __global__ void copy_words(uint32_t* out, const uint32_t* in, uint32_t words, uint32_t stride) {
   for (uint32_t i = thread_index() * stride; i < words; i += thread_count() * stride)
     out[i] = in[i];

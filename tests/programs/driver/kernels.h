@@ -44,6 +44,15 @@ struct Packed {
 };
 #pragma pack(pop)
 
+// Its size shows that it is packed.
+#pragma pack(push, 1)
+struct PackedBytes {
+  uint8_t kind;
+  uint32_t* data;
+  uint32_t words, stride, value;
+};
+#pragma pack(pop)
+
 struct Many {
   uint32_t count, words, stride, value;
   uint32_t* out[kMany];
