@@ -42,6 +42,8 @@ Executor::Executor(const Plan& plan, std::string dump_directory)
     : plan_(plan),
       dump_directory_(std::move(dump_directory)),
       buffers_(plan.buffers.size()),
+      arrays_(plan.arrays.size()),
+      textures_(static_cast<size_t>(plan.textures)),
       hosts_(plan.hosts.size()),
       streams_(plan.streams.size()),
       events_(plan.events.size()),
@@ -59,6 +61,7 @@ void Executor::check(CUresult result, const char* call) const {
 
 void Executor::set_up() {
   set_up_contexts();
+  set_up_arrays();
   for (size_t i = 0; i < hosts_.size(); ++i) {
     const size_t bytes = plan_.hosts[i].bytes;
     switch (plan_.hosts[i].kind) {
@@ -262,20 +265,6 @@ void Executor::perform(Turn&, const Operation& operation, const WriteValue& work
     check(call.write32(on, to, low, 0), "cuStreamWriteValue32");
     if (work.waits) check(call.wait32(on, to, low, kEqual), "cuStreamWaitValue32");
   }
-}
-
-void Executor::perform(Turn&, const Operation& operation, const StoreAddresses& work) {
-  std::vector<CUdeviceptr> addresses;
-  for (const Access& target : work.targets) addresses.push_back(device(target));
-  CUdeviceptr to = 0;
-  if (work.global) {
-    check(cuModuleGetGlobal(&to, nullptr, home(operation).module, "hidden_pointer"),
-          "cuModuleGetGlobal");
-  } else {
-    to = device(work.table);
-  }
-  check(cuMemcpyHtoD(to, addresses.data(), addresses.size() * sizeof(CUdeviceptr)),
-        "cuMemcpyHtoD of addresses");
 }
 
 void Executor::perform(Turn&, const Operation& operation, const Record& work) {

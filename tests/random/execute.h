@@ -112,7 +112,6 @@ class Executor {
   void perform(Turn& turn, const Operation& operation, const HostCheck& work);
   void perform(Turn& turn, const Operation& operation, const HostFunction& work);
   void perform(Turn& turn, const Operation& operation, const WriteValue& work);
-  void perform(Turn& turn, const Operation& operation, const StoreAddresses& work);
   void perform(Turn& turn, const Operation& operation, const Record& work);
   void perform(Turn& turn, const Operation& operation, const WaitEvent& work);
   void perform(Turn& turn, const Operation& operation, const HostWait& work);
@@ -127,6 +126,12 @@ class Executor {
   void perform(Turn& turn, const Operation& operation, const MakeContext& work);
   void perform(Turn& turn, const Operation& operation, const DropContext& work);
   void perform(Turn& turn, const Operation& operation, const PeerAccess& work);
+
+  // execute_hidden.cpp
+  void set_up_arrays();
+  void perform(Turn& turn, const Operation& operation, const StoreAddresses& work);
+  void perform(Turn& turn, const Operation& operation, const MakeTexture& work);
+  void perform(Turn& turn, const Operation& operation, const DropTexture& work);
 
   // execute_copy.cpp
   void perform(Turn& turn, const Operation& operation, const Set& work);
@@ -176,7 +181,13 @@ class Executor {
   std::vector<CUdevice> devices_;
   std::vector<CUmemoryPool> own_pools_;  // of each device
   std::vector<LiveContext> contexts_;
+  struct LiveArray {
+    CUarray array = nullptr;
+    CUsurfObject surface = 0;
+  };
   std::vector<LiveBuffer> buffers_;
+  std::vector<LiveArray> arrays_;
+  std::vector<CUtexObject> textures_;
   std::vector<void*> hosts_;
   std::vector<CUstream> streams_;
   std::vector<CUevent> events_;

@@ -39,14 +39,20 @@ void Executor::perform(Turn&, const Operation& operation, const Set& work) {
 
 CUDA_MEMCPY2D Executor::rows(const Copy& copy) const {
   CUDA_MEMCPY2D rows{};
-  if (copy.from.space == Space::Host) {
+  if (copy.from.space == Space::Array) {
+    rows.srcMemoryType = CU_MEMORYTYPE_ARRAY;
+    rows.srcArray = arrays_[copy.from.index].array;
+  } else if (copy.from.space == Space::Host) {
     rows.srcMemoryType = CU_MEMORYTYPE_HOST;
     rows.srcHost = host(copy.from);
   } else {
     rows.srcMemoryType = copy.unified ? CU_MEMORYTYPE_UNIFIED : CU_MEMORYTYPE_DEVICE;
     rows.srcDevice = device(copy.from);
   }
-  if (copy.to.space == Space::Host) {
+  if (copy.to.space == Space::Array) {
+    rows.dstMemoryType = CU_MEMORYTYPE_ARRAY;
+    rows.dstArray = arrays_[copy.to.index].array;
+  } else if (copy.to.space == Space::Host) {
     rows.dstMemoryType = CU_MEMORYTYPE_HOST;
     rows.dstHost = host(copy.to);
   } else {
@@ -64,6 +70,8 @@ CUDA_MEMCPY3D Executor::volume(const Copy& copy) const {
   const CUDA_MEMCPY2D slice = rows(copy);
   CUDA_MEMCPY3D volume{};
   volume.srcMemoryType = slice.srcMemoryType;
+  volume.srcArray = slice.srcArray;
+  volume.dstArray = slice.dstArray;
   volume.srcHost = slice.srcHost;
   volume.srcDevice = slice.srcDevice;
   volume.srcPitch = slice.srcPitch;
@@ -129,9 +137,18 @@ void Executor::perform(Turn&, const Operation& operation, const Copy& work) {
   const bool from_host = work.from.space == Space::Host;
   const bool to_host = work.to.space == Space::Host;
   const size_t bytes = work.width;
-  const CUdeviceptr to = to_host ? reinterpret_cast<CUdeviceptr>(host(work.to)) : device(work.to);
-  const CUdeviceptr from =
-      from_host ? reinterpret_cast<CUdeviceptr>(host(work.from)) : device(work.from);
+  const auto address = [&](const Access& access) -> CUdeviceptr {
+    switch (access.space) {
+      case Space::Device:
+        return device(access);
+      case Space::Host:
+        return reinterpret_cast<CUdeviceptr>(host(access));
+      case Space::Array:
+        break;
+    }
+    return 0;
+  };
+  const CUdeviceptr to = address(work.to), from = address(work.from);
   switch (work.form) {
     case CopyForm::Plain:
       if (from_host) {

@@ -41,6 +41,15 @@ Parameters Executor::parameters(const Launch& launch) const {
     for (size_t i = 1; i < arguments.size(); ++i) structure.in[i - 1] = words(i);
     parameters.add(structure);
   };
+  const auto pass_packed = [&](auto structure) {
+    structure.salt = launch.salt;
+    structure.elements = launch.elements;
+    structure.stride = launch.stride;
+    structure.out = words(0);
+    structure.a = words(1);
+    structure.b = words(2);
+    parameters.add(structure);
+  };
   switch (launch.kernel) {
     case Kernel::Blend: {
       const LiveBuffer& other = buffers_[launch.spectator_buffer];
@@ -90,6 +99,30 @@ Parameters Executor::parameters(const Launch& launch) const {
       parameters.add(static_cast<uint32_t>(arguments.size() - 1));
       pass_shape();
       break;
+    case Kernel::FollowList:
+      parameters.add(device(arguments[0]));
+      pass_shape();
+      break;
+    case Kernel::Packed4:
+      pass_packed(Packed4{});
+      break;
+    case Kernel::Packed1:
+      pass_packed(Packed1{});
+      break;
+    case Kernel::Sample:
+      parameters.add(device(arguments[0]));
+      parameters.add(textures_[static_cast<size_t>(launch.texture)]);
+      pass_shape();
+      break;
+    case Kernel::Surface: {
+      const Array& array = plan_.arrays[static_cast<size_t>(arguments[0].index)];
+      parameters.add(arrays_[static_cast<size_t>(arguments[0].index)].surface);
+      parameters.add(device(arguments[1]));
+      parameters.add(static_cast<uint32_t>(array.width));
+      parameters.add(static_cast<uint32_t>(array.height));
+      parameters.add(launch.salt);
+      break;
+    }
     case Kernel::Decide:
     case Kernel::CountRounds:
     case Kernel::CountDown:

@@ -43,7 +43,10 @@ void Generator::add_things(int threads) {
     plan_.hosts.push_back({kKinds[random_.below(4)], random_.between(1, 12) * 256 * 1024});
   }
   order_.emplace(plan_.streams, threads);
-  hides_ = random_.percent(15);
+  hides_ = random_.percent(25);
+  if (random_.percent(20)) {
+    plan_.arrays.push_back({random_.between(16, 300), random_.between(16, 300), 0});
+  }
   waits_ = random_.percent(15);
 }
 
@@ -59,7 +62,7 @@ void Generator::begin_phase(int threads) {
   const auto some_thread = [&] { return static_cast<int>(random_.below(threads)); };
   owner_.clear();
   for (int buffer : live_) {
-    bool still = tables_.count(buffer) != 0 || hidden_.count(buffer) != 0;
+    bool still = tables_.count(buffer) != 0 || hidden_.count(buffer) != 0 || is_named(buffer);
     for (const auto& [graph, live] : graphs_) {
       for (const Access& access : accesses(Work{live.made})) {
         still |= access.space == Space::Device && access.index == buffer;
@@ -120,7 +123,9 @@ void Generator::step() {
       {2, &Generator::write_value},
       {5, &Generator::ask},
       {4, &Generator::wait},
-      {hides_ ? 4u : 0u, &Generator::hidden_addresses},
+      {hides_ ? 7u : 0u, &Generator::hidden_addresses},
+      {hides_ ? 3u : 0u, &Generator::texture},
+      {plan_.arrays.empty() ? 0u : 4u, &Generator::arrays},
       {7, &Generator::make_graph},
       {plan_.devices > 1 ? 2u : 0u, &Generator::peer_access},
       {passed_ ? 0u : 8u, &Generator::make_context},
@@ -182,6 +187,7 @@ Plan Generator::run() {
   for (int tries = 0; tries < 2; ++tries) {
     if (random_.percent(70)) peer_access();
   }
+  for (int array = 0; array < static_cast<int>(plan_.arrays.size()); ++array) fill_array(array);
   const size_t phases = threads == 1 ? 2 : random_.between(3, 4);
   for (size_t phase = 0; phase < phases; ++phase) {
     const int running = phase % 2 == 1 ? threads : 1;
@@ -216,21 +222,30 @@ void Generator::emit(int stream, Work work) {
   operations.push_back({stream, symbols, std::move(work)});
 }
 
+// What the library has of it on a device.
+size_t Generator::rounded(int buffer) const {
+  const Buffer& one = plan_.buffers[buffer];
+  // The driver's row distance is not known here: 512 is the most it rounds to.
+  const size_t bytes =
+      one.source == Source::Pitch ? (one.width + 511) / 512 * 512 * one.height : one.bytes;
+  return bytes < kServed || is_the_drivers(one.source) ? 0
+                                                       : (bytes + kServed - 1) / kServed * kServed;
+}
+
+// All that is held now, on whatever device.
+void Generator::fix_on_device() {
+  account({});
+  size_t bytes = 0;
+  for (int buffer : held()) bytes += rounded(buffer);
+  plan_.fixed = std::max(plan_.fixed, bytes);
+}
+
 void Generator::account(const std::vector<Access>& touched) {
   const std::set<int> still = held();
   std::set<int> needed = still;
   for (const Access& access : touched) {
     if (access.space == Space::Device) needed.insert(access.index);
   }
-  const auto rounded = [&](int buffer) {
-    const Buffer& one = plan_.buffers[buffer];
-    // The driver's row distance is not known here: 512 is the most it rounds to.
-    const size_t bytes =
-        one.source == Source::Pitch ? (one.width + 511) / 512 * 512 * one.height : one.bytes;
-    return bytes < kServed || is_the_drivers(one.source)
-               ? 0
-               : (bytes + kServed - 1) / kServed * kServed;
-  };
   for (int device = 0; device < plan_.devices; ++device) {
     const auto elsewhere = [&](int buffer) {
       return plan_.contexts[plan_.buffers[buffer].context].device != device;

@@ -132,7 +132,7 @@ void Generator::drop_context() {
   if (std::none_of(live_.begin(), live_.end(), inside)) return;
   for (int buffer : std::vector(live_)) {
     if (!inside(buffer)) continue;
-    if (hidden_.count(buffer) != 0 || tables_.count(buffer) != 0) return;
+    if (is_named(buffer) || tables_.count(buffer) != 0) return;
   }
   for (const auto& [graph, live] : std::map(graphs_)) {
     const std::vector<Access> touched = accesses(Work{live.made});
@@ -147,8 +147,9 @@ void Generator::drop_context() {
     if (inside(buffer) && !is_the_contexts(plan_.buffers[buffer].source)) release(buffer);
   }
   wait_for_all();
-  std::erase_if(live_, inside);
-  std::erase_if(owner_, [&](const auto& entry) { return inside(entry.first); });
+  for (int buffer : std::vector(live_)) {
+    if (inside(buffer)) forget(buffer);
+  }
   std::erase_if(peers_,
                 [&](const auto& pair) { return pair.first == context || pair.second == context; });
   emit(0, DropContext{context});

@@ -40,6 +40,7 @@ bool well_ordered(const std::vector<Node>& nodes) {
 std::set<int> Generator::held() const {
   std::set<int> held = hidden_;
   held.insert(tables_.begin(), tables_.end());
+  for (const auto& [texture, source] : textures_) held.insert(source.index);
   for (const auto& [graph, live] : graphs_) {
     for_each_step(live.made.nodes, [&](const NodeWork& work) {
       if (std::holds_alternative<Launch>(work)) return;
@@ -246,7 +247,9 @@ void Generator::drop_graph(int graph) {
         return std::holds_alternative<Conditional>(node.work) ||
                std::holds_alternative<Updatable>(node.work);
       })) {
-    order_on_host(accesses(nodes));
+    std::vector<Access> all = accesses(nodes);
+    for (Access& access : all) access.write = true;  // those who only read must be over too
+    order_on_host(all);
   }
   emit(graphs_.at(graph).context, DropGraph{graph});
   graphs_.erase(graph);

@@ -37,6 +37,8 @@ std::optional<Launch> Generator::make_words_launch(Kernel kernel) {
       inputs = 1;
       break;
     case Kernel::Blend:
+    case Kernel::Packed4:
+    case Kernel::Packed1:
       inputs = 2;
       break;
     case Kernel::Blend8:
@@ -54,6 +56,9 @@ std::optional<Launch> Generator::make_words_launch(Kernel kernel) {
     case Kernel::ThroughTable:
     case Kernel::ThroughGlobal:
     case Kernel::BarrierSums:
+    case Kernel::FollowList:
+    case Kernel::Sample:
+    case Kernel::Surface:
     case Kernel::Dependent:
     case Kernel::Decide:
     case Kernel::CountRounds:
@@ -115,6 +120,8 @@ std::optional<Launch> Generator::make_reduction(Kernel kernel) {
 
 std::optional<Launch> Generator::make_launch() {
   const size_t kind = random_.below(100);
+  if (kind < 3) return make_words_launch(Kernel::Packed4);
+  if (kind < 6) return make_words_launch(Kernel::Packed1);
   if (kind < 30) return make_words_launch(Kernel::Blend);
   if (kind < 42) return make_words_launch(Kernel::Blend8);
   if (kind < 60) return make_words_launch(Kernel::Bundle);

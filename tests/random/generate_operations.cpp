@@ -81,9 +81,8 @@ void Generator::initialise(int index) {
 
 void Generator::release() {
   std::vector<int> own = own_buffers();
-  std::erase_if(own, [&](int buffer) {
-    return hidden_.count(buffer) != 0 || plan_.buffers[buffer].context != here_;
-  });
+  std::erase_if(
+      own, [&](int buffer) { return is_named(buffer) || plan_.buffers[buffer].context != here_; });
   if (own.size() < 2) return;
   const int buffer = random_.one_of(own);
   for (const auto& [graph, live] : std::map(graphs_)) {
@@ -126,9 +125,14 @@ void Generator::release(int buffer) {
       emit(stream, Release{buffer, false});
       break;
   }
+  forget(buffer);
+}
+
+void Generator::forget(int buffer) {
   order_->allocate(buffer);
   std::erase(live_, buffer);
   owner_.erase(buffer);
+  hidden_.erase(buffer);
 }
 
 // --- sets and copies ---
@@ -361,59 +365,6 @@ void Generator::wait() {
       order_->host_waits_event(thread_, event);
       break;
   }
-}
-
-// Addresses in device memory: no launch argument will name these buffers. Few, since they stop
-// moving for good.
-void Generator::hidden_addresses() {
-  if (!alone_ || here_ != 0) return;
-  abroad_ = false;
-  std::vector<int> targets(hidden_.begin(), hidden_.end());
-  std::erase_if(targets, [&](int one) { return !at_hand(one); });
-  std::erase_if(targets, [&](int one) { return plan_.buffers[one].bytes < 64; });
-  if (targets.size() < 3) {
-    if (const auto fresh = pick_own_buffer(false)) {
-      if (plan_.buffers[*fresh].bytes >= 64) targets.push_back(*fresh);
-    }
-  }
-  std::sort(targets.begin(), targets.end());
-  targets.erase(std::unique(targets.begin(), targets.end()), targets.end());
-  if (targets.empty()) return;
-  const bool global = random_.percent(30);
-  if (global) targets.resize(1);
-
-  Launch launch;
-  launch.kernel = global ? Kernel::ThroughGlobal : Kernel::ThroughTable;
-  size_t words = plan_.buffers[targets[0]].bytes / kWord;
-  for (int target : targets) words = std::min(words, plan_.buffers[target].bytes / kWord);
-  for (int target : targets) {
-    launch.arguments.push_back({Space::Device, target, 0, words * kWord, true});
-    hidden_.insert(target);
-  }
-  StoreAddresses store;
-  store.global = global;
-  store.targets = launch.arguments;
-  if (!global) {
-    if (tables_.empty()) {
-      const int table = static_cast<int>(plan_.buffers.size());
-      plan_.buffers.push_back({Source::Plain, random_.percent(50) ? kServed : 4096, 0, 0, here_});
-      live_.push_back(table);
-      owner_[table] = thread_;
-      tables_.insert(table);
-      emit(here_, Allocate{table});
-    }
-    store.table = {Space::Device, *tables_.begin(), random_.below(16) * 8, 8 * targets.size(),
-                   true};
-    launch.arguments.insert(launch.arguments.begin(), store.table);
-    launch.arguments[0].write = false;
-  }
-  launch.elements = static_cast<uint32_t>(words);
-  shape_threads(&launch);
-  // The module's global is in no table of regions; the legacy stream and a wait order its users.
-  wait_for_all();
-  submit(here_, store, accesses(Work{store}));
-  submit(here_, launch, launch.arguments);
-  wait_for_all();
 }
 
 }  // namespace random_program

@@ -52,6 +52,8 @@ class Generator {
   void wait_for_context(int context);
   void wait_for_all();
   void account(const std::vector<Access>& touched);
+  void fix_on_device();
+  size_t rounded(int buffer) const;
   bool has_symbols(int stream) const;  // may be named by a null stream and _ptsz
   bool implicit(int stream) const;     // the stream of synchronous calls
 
@@ -89,7 +91,19 @@ class Generator {
   void write_value();
   void ask();
   void wait();
+  void forget(int buffer);
+
+  // generate_hidden.cpp
+  bool is_named(int buffer) const;  // by memory or an object that something may still look at
   void hidden_addresses();
+  void lose_addresses();
+  void add_table();
+  std::vector<Access> choose_targets(size_t header);
+  void follow(Launch launch, const std::optional<StoreAddresses>& store);
+  void texture();
+  void arrays();
+  void fill_array(int array);
+  Access all_of_array(int array, bool write) const;
   std::optional<Launch> make_launch();
   std::optional<Launch> make_words_launch(Kernel kernel);
   std::optional<Launch> make_reduction(Kernel kernel);
@@ -140,8 +154,10 @@ class Generator {
   std::map<int, LiveGraph> graphs_;
   std::set<int> hidden_;  // buffers whose address is in device memory
   std::set<int> tables_;
-  bool hides_ = false;  // this program does that at all
-  bool waits_ = false;  // its streams wait for values
+  std::optional<StoreAddresses> in_table_, in_global_;  // what they hold
+  std::map<int, Access> textures_;                      // what they are over
+  bool hides_ = false;                                  // this program does that at all
+  bool waits_ = false;                                  // its streams wait for values
   int events_per_thread_ = 6;
   int thread_ = 0;
   bool alone_ = true;  // one thread in this phase

@@ -126,6 +126,44 @@ __global__ void through_table(uint32_t* const* table, uint32_t count, uint32_t e
   }
 }
 
+__global__ void follow_list(ListNode* first, uint32_t elements, uint32_t stride, uint32_t salt) {
+  for (ListNode* node = first; node != nullptr; node = node->next) {
+    uint32_t* data = (uint32_t*)(node + 1);
+    for (uint32_t i = thread_index() * stride; i < elements; i += thread_count() * stride) {
+      data[i] = mixed(data[i], salt + i);
+    }
+  }
+}
+
+__global__ void packed4(Packed4 p) {
+  for (uint32_t i = thread_index() * p.stride; i < p.elements; i += thread_count() * p.stride) {
+    p.out[i] = mixed(p.out[i] + p.a[i], p.b[i] + p.salt);
+  }
+}
+
+__global__ void packed1(Packed1 p) {
+  for (uint32_t i = thread_index() * p.stride; i < p.elements; i += thread_count() * p.stride) {
+    p.out[i] = mixed(p.out[i] + p.a[i], p.b[i] + p.salt);
+  }
+}
+
+__global__ void sample(uint32_t* out, cudaTextureObject_t texture, uint32_t elements,
+                       uint32_t stride, uint32_t salt) {
+  for (uint32_t i = thread_index() * stride; i < elements; i += thread_count() * stride) {
+    out[i] = mixed(out[i] + salt, tex1Dfetch<uint32_t>(texture, (int)i));
+  }
+}
+
+__global__ void surface(cudaSurfaceObject_t surface, const uint32_t* in, uint32_t width,
+                        uint32_t height, uint32_t salt) {
+  for (uint32_t y = thread_index(); y < height; y += thread_count()) {
+    for (uint32_t x = y % 7; x < width; x += 7 * 4) {
+      const uint32_t old = surf2Dread<uint32_t>(surface, (int)x * 4, (int)y);
+      surf2Dwrite(mixed(old + salt, in[y * width + x]), surface, (int)x * 4, (int)y);
+    }
+  }
+}
+
 __global__ void through_global(uint32_t elements, uint32_t stride, uint32_t salt) {
   uint32_t* out = hidden_pointer;
   for (uint32_t i = thread_index() * stride; i < elements; i += thread_count() * stride) {

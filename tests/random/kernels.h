@@ -28,4 +28,36 @@ struct Wide {
   const uint32_t* in[kWideInputs];
 };
 
+// Addresses at multiples of four only.
+#pragma pack(push, 4)
+struct Packed4 {
+  uint32_t salt;
+  uint32_t* out;
+  const uint32_t* a;
+  uint32_t elements;
+  const uint32_t* b;
+  uint32_t stride;
+};
+#pragma pack(pop)
+
+// Addresses at odd places, in a struct whose size shows that it is packed.
+#pragma pack(push, 1)
+struct Packed1 {
+  uint8_t tag;
+  uint32_t* out;
+  uint32_t salt;
+  const uint32_t* a;
+  uint16_t unused;
+  const uint32_t* b;
+  uint32_t elements;
+  uint32_t stride;
+};
+#pragma pack(pop)
+
+// Data follows each node.
+struct ListNode {
+  ListNode* next;
+  uint64_t unused;
+};
+
 }  // namespace random_program

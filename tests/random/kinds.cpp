@@ -35,7 +35,9 @@ struct Collector {
   }
   void operator()(const Copy& one) {
     add(name(kForms, one.form) + std::string(one.async ? " async" : ""));
-    if (one.to.space == Space::Host || one.from.space == Space::Host) return;
+    if (one.to.space == Space::Array || one.from.space == Space::Array)
+      add(one.to.space == Space::Array ? "copy into an array" : "copy from an array");
+    if (one.to.space != Space::Device || one.from.space != Space::Device) return;
     const int to = plan.buffers[one.to.index].context, from = plan.buffers[one.from.index].context;
     if (to == from) return;
     add(std::string(name(kForms, one.form)) +
@@ -44,7 +46,9 @@ struct Collector {
   void operator()(const HostFunction&) { add("host function"); }
   void operator()(const WriteValue& one) { add(one.waits ? "wait for value" : "write value"); }
   void operator()(const StoreAddresses& one) {
-    add(one.global ? "addresses in a variable" : "addresses in a table");
+    const char* const where[] = {"a table", "a variable", "a list"};
+    add(std::string("addresses in ") + name(where, one.holder));
+    if (one.copied) add("addresses copied on the device");
   }
   void operator()(const Allocate& one) {
     add(std::string("allocate ") + name(kSources, plan.buffers[one.buffer].source));
@@ -60,6 +64,8 @@ struct Collector {
                                                  : "wait for event of another device");
   }
   void operator()(const Ask& one) { add(std::string("ask ") + name(kQuestions, one.question)); }
+  void operator()(const MakeTexture&) { add("texture made"); }
+  void operator()(const DropTexture&) { add("texture destroyed"); }
   void operator()(const MakeContext&) { add("context made midway"); }
   void operator()(const DropContext&) { add("context destroyed with live buffers"); }
   void operator()(const PeerAccess& one) {

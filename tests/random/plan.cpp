@@ -28,7 +28,15 @@ std::vector<Access> of(const WriteValue& write) {
   return {write.target};
 }
 std::vector<Access> of(const StoreAddresses& store) {
-  return store.global ? std::vector<Access>{} : std::vector<Access>{store.table};
+  switch (store.holder) {
+    case Holder::Table:
+      return {store.table};
+    case Holder::Global:
+      return {};
+    case Holder::List:
+      return store.targets;
+  }
+  return {};
 }
 std::vector<Access> of(const MakeGraph& graph) {
   return accesses(graph.nodes);
@@ -55,6 +63,7 @@ std::vector<Access> of(const GraphFree& one) {
 // What has no bytes of its own.
 template <class T>
 requires std::is_same_v<T, Nothing> || std::is_same_v<T, MakeContext> ||
+    std::is_same_v<T, MakeTexture> || std::is_same_v<T, DropTexture> ||
     std::is_same_v<T, DropContext> || std::is_same_v<T, PeerAccess> ||
     std::is_same_v<T, Allocate> || std::is_same_v<T, Release> || std::is_same_v<T, Record> ||
     std::is_same_v<T, WaitEvent> || std::is_same_v<T, HostWait> || std::is_same_v<T, Ask> ||

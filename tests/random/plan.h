@@ -51,6 +51,12 @@ struct HostBuffer {
   size_t bytes = 0;
 };
 
+// Memory of the driver without an address, in words; for copies and surfaces.
+struct Array {
+  size_t width = 0, height = 0;
+  int context = 0;
+};
+
 enum class StreamKind { Legacy, Blocking, NonBlocking, PerThread };
 
 struct Stream {
@@ -61,11 +67,11 @@ struct Stream {
 
 // --- what one operation touches ---
 
-enum class Space { Device, Host };
+enum class Space { Device, Host, Array };
 
 struct Access {
   Space space = Space::Device;
-  int index = 0;  // of the Buffer or HostBuffer
+  int index = 0;  // of the Buffer, HostBuffer or Array
   size_t offset = 0;
   size_t bytes = 0;
   bool write = false;
@@ -86,6 +92,11 @@ enum class Kernel {
   ThroughTable,
   ThroughGlobal,
   BarrierSums,
+  FollowList,  // the nodes of a list, of which only the first is an argument
+  Packed4,
+  Packed1,
+  Sample,     // the second argument through a texture
+  Surface,    // the first argument, an array, through a surface
   Dependent,  // the second argument is read, the third is written before the wait
   Decide,
   CountRounds,
@@ -107,6 +118,7 @@ struct Launch {
   enum class Spectator { Null, Inside, PastEnd } spectator = Spectator::Null;
   int spectator_buffer = 0;
   bool programmatic = false;  // may begin before the kernel ahead of it in the stream is over
+  int texture = -1;           // Sample
   int event = -1;             // recorded when all blocks have let the next kernel begin
 };
 
@@ -148,11 +160,22 @@ struct WriteValue {
   bool waits = false;  // and the stream waits until it is there
 };                     // target.bytes is 4 or 8
 
-// Puts the addresses of `targets` into a buffer, or the first of them into the module's global.
+// Puts the addresses of `targets` into a table, that of the first into the module's global, or
+// into each that of the next one.
+enum class Holder { Table, Global, List };
 struct StoreAddresses {
-  bool global = false;
+  Holder holder = Holder::Table;
   Access table;
   std::vector<Access> targets;
+  bool copied = false;  // Table: put elsewhere in it first, then copied on the device
+};
+
+struct MakeTexture {
+  int texture = 0;
+  Access source;
+};
+struct DropTexture {
+  int texture = 0;
 };
 
 struct MakeContext {
@@ -255,10 +278,10 @@ struct Checkpoint {
   std::vector<int> buffers;
 };  // hash these now, with nothing in flight
 
-using Work =
-    std::variant<MakeContext, DropContext, PeerAccess, Allocate, Release, Launch, Set, Copy,
-                 HostFill, HostCheck, HostFunction, WriteValue, StoreAddresses, Record, WaitEvent,
-                 HostWait, Ask, MakeGraph, UpdateGraph, LaunchGraph, DropGraph, Checkpoint>;
+using Work = std::variant<MakeContext, DropContext, PeerAccess, Allocate, Release, Launch, Set,
+                          Copy, HostFill, HostCheck, HostFunction, WriteValue, StoreAddresses,
+                          MakeTexture, DropTexture, Record, WaitEvent, HostWait, Ask, MakeGraph,
+                          UpdateGraph, LaunchGraph, DropGraph, Checkpoint>;
 
 struct Operation {
   int stream = 0;           // where it has one; its context is the current one in any case
@@ -281,6 +304,8 @@ struct Plan {
   std::vector<Context> contexts;
   std::vector<Buffer> buffers;
   std::vector<HostBuffer> hosts;
+  std::vector<Array> arrays;
+  int textures = 0;
   std::vector<Stream> streams;  // the legacy stream of each context first
   std::vector<int> events;      // the context of each
   int graphs = 0;
@@ -290,6 +315,7 @@ struct Plan {
   size_t footprint = 0;  // most that lived at once, of buffers big enough to be served
   size_t small = 0;      // most that lived at once of the others
   size_t still = 0;      // most that may not move at once
+  size_t fixed = 0;      // the same when something must be on the device while it does not move
   size_t widest = 0;     // most that one operation needs there at once, with what is held still
   size_t operations() const {
     size_t count = 0;

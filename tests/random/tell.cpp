@@ -13,7 +13,7 @@ namespace {
 
 std::string tell(const Access& access) {
   return fmt::format("{}{}{}[{}+{}]", access.write ? "=" : "",
-                     access.space == Space::Device ? 'b' : 'h', access.index, access.offset,
+                     "bha"[static_cast<size_t>(access.space)], access.index, access.offset,
                      access.bytes);
 }
 
@@ -64,7 +64,15 @@ struct Teller {
   }
   std::string operator()(const StoreAddresses& one) const {
     return fmt::format("store addresses of{} into {}", tell(one.targets),
-                       one.global ? "the global" : tell(one.table));
+                       one.holder == Holder::Global ? "the global"
+                       : one.holder == Holder::List ? "each other"
+                                                    : tell(one.table));
+  }
+  std::string operator()(const MakeTexture& one) const {
+    return fmt::format("make t{} over {}", one.texture, tell(one.source));
+  }
+  std::string operator()(const DropTexture& one) const {
+    return fmt::format("destroy t{}", one.texture);
   }
   std::string operator()(const Record& one) const { return fmt::format("record e{}", one.event); }
   std::string operator()(const WaitEvent& one) const {

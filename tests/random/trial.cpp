@@ -78,6 +78,7 @@ Command hooked_command(const TrialOptions& options, const Plan& plan, int turn, 
   size_t budget = std::max<size_t>(plan.footprint * share / 100, 2 * kGranule);
   // What the driver itself serves counts against it as well.
   if (copy_only) budget = std::max<size_t>(budget, plan.widest + plan.small + 2 * kGranule);
+  if (plan.fixed > 0) budget = std::max<size_t>(budget, plan.fixed + plan.small + 2 * kGranule);
   budget = (budget + kGranule - 1) / kGranule * kGranule;
   // Either the user's limit is the smaller one, or the device itself is that small.
   const bool limited = options.gpu == support::Gpu::Installed || random->percent(65);

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/random/execute.h"
+#include "tests/random/kernels.h"
+
+namespace random_program {
+
+void Executor::set_up_arrays() {
+  for (size_t i = 0; i < arrays_.size(); ++i) {
+    const Array& planned = plan_.arrays[i];
+    enter(planned.context);
+    const CUDA_ARRAY3D_DESCRIPTOR shape{planned.width,
+                                        planned.height,
+                                        0,
+                                        CU_AD_FORMAT_UNSIGNED_INT32,
+                                        1,
+                                        CUDA_ARRAY3D_SURFACE_LDST};
+    check(cuArray3DCreate(&arrays_[i].array, &shape), "cuArray3DCreate");
+    CUDA_RESOURCE_DESC resource{};
+    resource.resType = CU_RESOURCE_TYPE_ARRAY;
+    resource.res.array.hArray = arrays_[i].array;
+    check(cuSurfObjectCreate(&arrays_[i].surface, &resource), "cuSurfObjectCreate");
+  }
+}
+
+void Executor::perform(Turn&, const Operation& operation, const StoreAddresses& work) {
+  std::vector<CUdeviceptr> addresses;
+  for (const Access& target : work.targets) addresses.push_back(device(target));
+  const size_t bytes = addresses.size() * sizeof(CUdeviceptr);
+  constexpr char kCall[] = "cuMemcpyHtoD of addresses";
+  switch (work.holder) {
+    case Holder::Table: {
+      const CUdeviceptr to = device(work.table);
+      if (!work.copied) return check(cuMemcpyHtoD(to, addresses.data(), bytes), kCall);
+      const CUdeviceptr first = to - work.table.offset + 2048;
+      check(cuMemcpyHtoDAsync(first, addresses.data(), bytes, stream(operation)), kCall);
+      return check(cuMemcpyDtoDAsync(to, first, bytes, stream(operation)),
+                   "cuMemcpyDtoD of addresses");
+    }
+    case Holder::Global: {
+      CUdeviceptr to = 0;
+      check(cuModuleGetGlobal(&to, nullptr, home(operation).module, "hidden_pointer"),
+            "cuModuleGetGlobal");
+      return check(cuMemcpyHtoD(to, addresses.data(), sizeof addresses[0]), kCall);
+    }
+    case Holder::List:
+      for (size_t i = 0; i < addresses.size(); ++i) {
+        const bool last = i + 1 == addresses.size();
+        const ListNode node{last ? nullptr : reinterpret_cast<ListNode*>(addresses[i + 1]), 0};
+        check(cuMemcpyHtoD(addresses[i], &node, sizeof node), kCall);
+      }
+      return;
+  }
+}
+
+void Executor::perform(Turn&, const Operation&, const MakeTexture& work) {
+  CUDA_RESOURCE_DESC resource{};
+  resource.resType = CU_RESOURCE_TYPE_LINEAR;
+  resource.res.linear = {device(work.source), CU_AD_FORMAT_UNSIGNED_INT32, 1, work.source.bytes};
+  CUDA_TEXTURE_DESC description{};
+  description.flags = CU_TRSF_READ_AS_INTEGER;
+  check(cuTexObjectCreate(&textures_[work.texture], &resource, &description, nullptr),
+        "cuTexObjectCreate");
+}
+
+void Executor::perform(Turn&, const Operation&, const DropTexture& work) {
+  check(cuTexObjectDestroy(textures_[work.texture]), "cuTexObjectDestroy");
+}
+
+}  // namespace random_program
