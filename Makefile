@@ -21,7 +21,7 @@ CONFIGURE = cmake -S . -G Ninja -DCUDA_HOME=$(CUDA_HOME)
 
 .DEFAULT_GOAL := build
 .PHONY: help build deps demo test test-asan test-tsan test-random test-faults soak bench-launch \
-        bench-alloc bench-mover bench-sim bench-start gpu-check format check docs clean
+        bench-alloc bench-mover bench-trace bench-sim bench-start gpu-check format check docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ bench-mover: build  ## use of the link, of the budget, and stalls, on the simula
 
 bench-sim: build  ## PTX instructions a second of the simulated GPU
 	@$(BUILD)/tests/sim_ptx_bench
+
+bench-trace: build  ## what tracing costs: nanoseconds and bytes an event, and how fast it is read
+	@$(BUILD)/tests/bench_trace
 
 bench-start: build  ## what preloading Spillway adds to the start of programs without CUDA
 	@python3 -B tests/integration/ways_in/start_cost.py $(BUILD)/libspillway.so

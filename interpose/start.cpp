@@ -12,6 +12,7 @@
 #include "runtime/log.h"
 #include "runtime/manager.h"
 #include "runtime/presets.h"
+#include "runtime/trace/writer.h"
 
 namespace spillway {
 namespace {
@@ -23,6 +24,7 @@ constinit std::atomic<Phase> phase{Phase::Idle};
 // new process. Only atomics, because any lock may have been held by a thread that is not here.
 void forget_in_child() {
   g_manager.store(nullptr, std::memory_order_relaxed);
+  trace::forget_in_child();
   forget_primary_contexts();
   phase.store(Phase::Idle, std::memory_order_relaxed);
 }

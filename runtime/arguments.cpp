@@ -2,6 +2,7 @@
 #include "runtime/arguments.h"
 
 #include "runtime/thread_state.h"
+#include "runtime/trace/recorder.h"
 
 namespace spillway {
 
@@ -24,6 +25,16 @@ void Layouts::insert(Table& table, CUfunction function, const Layout* layout) {
 void Layouts::replace(std::unique_ptr<Table> fresh) {
   std::unique_ptr<Table> old(table_.exchange(fresh.release(), std::memory_order_seq_cst));
   drain_gates();  // a launch may still be reading the old one
+}
+
+uint64_t Layouts::name_of(CUfunction function) const noexcept {
+  const char* text = nullptr;
+  if (!driver_.cuFuncGetName || driver_.cuFuncGetName(&text, function) != CUDA_SUCCESS)
+    text = nullptr;
+  if (!text && driver_.cuKernelGetName &&
+      driver_.cuKernelGetName(&text, reinterpret_cast<CUkernel>(function)) != CUDA_SUCCESS)
+    text = nullptr;
+  return text ? trace::name(trace::NameOf::Kernel, text) : 0;
 }
 
 std::shared_ptr<const Layout> Layouts::learn(CUfunction function) noexcept {
@@ -51,6 +62,7 @@ std::shared_ptr<const Layout> Layouts::learn(CUfunction function) noexcept {
     const uint32_t step = offset % kPackedStep || bytes % kPackedStep ? 1 : kPackedStep;
     layout->words.push_back({index, static_cast<uint32_t>(bytes), step});
   }
+  if (trace::on()) layout->name = name_of(function);
   std::lock_guard held(mutex_);
   const auto [known, fresh] = layouts_.try_emplace(function, std::move(layout));
   if (!fresh) return known->second;  // another thread was faster

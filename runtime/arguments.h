@@ -24,6 +24,7 @@ struct Layout {
     uint32_t step;  // between places where an address may begin
   };
   std::vector<Word> words;
+  uint64_t name = 0;  // of the kernel, for the trace; 0: not asked for
 };
 
 class Layouts {
@@ -58,6 +59,7 @@ class Layouts {
     size_t mask;
     std::unique_ptr<Entry[]> entries;
   };
+  uint64_t name_of(CUfunction function) const noexcept;
   static size_t hash(CUfunction function) {
     return (reinterpret_cast<uintptr_t>(function) >> 4) * 0x9E3779B97F4A7C15ull >> 20;
   }

@@ -9,6 +9,7 @@
 #include "runtime/log.h"
 #include "runtime/mover_thread.h"
 #include "runtime/peers.h"
+#include "runtime/tell.h"
 
 namespace spillway {
 
@@ -135,6 +136,7 @@ Device* Engine::serve_device(CUdevice ordinal) {
   Device* const known = fresh.release();  // leaked on purpose
   introduce(*this, *known);
   devices_[ordinal].store(known, std::memory_order_release);
+  tell_budget(*this, *known);
   if (config.prewarm.count && config.lockstep) {
     known->backups.prepare(config.prewarm.count);
   } else if (config.prewarm.count) {

@@ -2,11 +2,13 @@
 // Launches and copies that need more than the launch path gives: something must come in, a layout
 // is not known yet, or memory is short.
 #include <algorithm>
+#include <array>
 
 #include "runtime/capture.h"
 #include "runtime/ledger.h"
 #include "runtime/manager.h"
 #include "runtime/residents.h"
+#include "runtime/tell.h"
 
 namespace spillway {
 
@@ -18,15 +20,18 @@ void add_live(Engine& engine, const Held& held, std::vector<Range*>& set, CUdevi
 }
 
 // Acquires, submits, notes the use, unpins.
+// `kernel`: its name in the trace, if this is a launch.
 CUresult run(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause, StreamRef ref,
-             const Submission& submit) {
+             const Submission& submit, const uint64_t* kernel = nullptr) {
   // A recording runs nothing: what the graph touches is read when it is instantiated.
   // The driver does look at the memory of copies and sets.
   if (fast_path.captures.load(std::memory_order_relaxed) && is_capturing(engine.driver, ref))
     return need == Need::Stable ? with_fixed(engine, ranges, submit) : submit();
   Arrivals arrivals;
+  const Stall stall;
   CUresult result = acquire(engine, ranges, need, cause, &arrivals);
   if (result != CUDA_SUCCESS) return result;
+  stall.tell_end(trace::StallFor::Data, ranges);
   StreamState* stream = engine.completion.resolve(ref, thread_state());
   wait_for(engine, ref, arrivals);
   result = submit();
@@ -52,6 +57,7 @@ CUresult run(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause
     }
     device->chunks.ask_again();
   }
+  if (kernel) tell_launched(*kernel, stream, ranges);
   // Numbered after the submission: a marker recorded in between does not claim to cover it.
   const uint64_t number = use_clock.fetch_add(1, std::memory_order_seq_cst);
   for (Range* range : ranges) Completion::mark(*range, stream, number);
@@ -103,10 +109,28 @@ bool Manager::use_joined(Range& at, CUdeviceptr address, StreamState& stream, Us
   return true;
 }
 
+void Manager::tell_launch(CUfunction function, void** params, void** extra,
+                          const StreamState& stream) noexcept {
+  std::array<Range*, 1024> ranges;
+  size_t count = 0;
+  const auto note = [&](uint64_t address) {
+    Range* range = owner_of(engine_.arena.at(address), address);
+    if (range && count < ranges.size()) ranges[count++] = range;
+    return true;
+  };
+  const Layout* layout = engine_.layouts.find(function);
+  if (extra)
+    scan_extra(extra, engine_.arena.base(), engine_.arena.size(), note);
+  else if (layout)
+    scan_params(*layout, params, engine_.arena.base(), engine_.arena.size(), note);
+  tell_launched(layout ? layout->name : 0, &stream, {ranges.data(), count});
+}
+
 CUresult Manager::launch_slowly(CUfunction function, void** params, void** extra, StreamRef ref,
                                 Submission submit) noexcept {
   if (!engine_.config.trust_arguments) return launch_anything(ref, submit);
   std::vector<CUdeviceptr> named;
+  uint64_t kernel = 0;
   const auto note = [&](uint64_t address) {
     named.push_back(address);
     return true;
@@ -114,6 +138,7 @@ CUresult Manager::launch_slowly(CUfunction function, void** params, void** extra
   if (extra) {
     scan_extra(extra, engine_.arena.base(), engine_.arena.size(), note);
   } else if (const auto layout = engine_.layouts.learn(function)) {
+    kernel = layout->name;
     if (params) scan_params(*layout, params, engine_.arena.base(), engine_.arena.size(), note);
   } else {
     return launch_anything(ref, submit);
@@ -123,12 +148,13 @@ CUresult Manager::launch_slowly(CUfunction function, void** params, void** extra
     Held held(engine_.ledger);
     for (const CUdeviceptr address : named) add_live(engine_, held, ranges, address);
   }
-  return run(engine_, ranges, Need::Device, Cause::Launch, ref, submit);
+  return run(engine_, ranges, Need::Device, Cause::Launch, ref, submit, &kernel);
 }
 
 CUresult Manager::launch_anything(StreamRef ref, Submission submit) noexcept {
   std::vector<Range*> ranges = all_live(engine_);
-  return run(engine_, ranges, Need::Device, Cause::Launch, ref, submit);
+  const uint64_t unknown = 0;
+  return run(engine_, ranges, Need::Device, Cause::Launch, ref, submit, &unknown);
 }
 
 CUresult Manager::touch_slowly(std::span<const Access> accesses, StreamRef ref,

@@ -6,6 +6,7 @@
 #include "runtime/log.h"
 #include "runtime/raise.h"
 #include "runtime/seams.h"
+#include "runtime/tell.h"
 
 namespace spillway {
 
@@ -54,12 +55,16 @@ bool advance(Engine& engine, const Held&, Piece& piece, Step step, Cause cause) 
   range.settled.store(settled(range), std::memory_order_seq_cst);
   const uint64_t bytes = before != after ? asked(piece) : 0;
   if (bytes) count_present(*engine.device(range.device), after ? bytes : -bytes);
-  if (step == Step::EndEvict) {
+  if (step == Step::BeginEvict || step == Step::BeginFetch) {
+    piece.asked = trace::on() ? trace::now() : 0;
+  } else if (step == Step::EndEvict) {
     engine.counters.evictions++;
     engine.counters.moved_out_bytes += piece.bytes;
+    tell_moved(piece, true, cause);
   } else if (step == Step::EndFetch) {
     engine.counters.fetches++;
     engine.counters.moved_in_bytes += piece.bytes;
+    tell_moved(piece, false, cause);
   } else if (step == Step::Rescue) {
     engine.counters.rescues++;
   }
@@ -97,6 +102,8 @@ std::vector<Range*> own_seams(Range& range) noexcept {
 
 void come_alive(Engine& engine, const Held&, Device& device, Range& range) noexcept {
   range.life = Life::Live;
+  tell(trace::Allocated{range.buffer_id, range.base, range.bytes,
+                        static_cast<uint64_t>(range.device), range.stream_ordered});
   device.live_bytes += range.span;
   engine.live_bytes += range.span;
   raise(engine.peak_live_bytes, engine.live_bytes);
@@ -108,6 +115,7 @@ void come_alive(Engine& engine, const Held&, Device& device, Range& range) noexc
 
 void end_life(Engine& engine, const Held& held, Device& device, Range& range, Life to) noexcept {
   if (range.life == Life::Live) {
+    tell(trace::Freed{range.buffer_id});
     forget_hidden(engine, held, range);
     device.live_bytes -= range.span;
     engine.live_bytes -= range.span;

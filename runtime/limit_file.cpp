@@ -8,6 +8,7 @@
 
 #include "runtime/bytes.h"
 #include "runtime/log.h"
+#include "runtime/tell.h"
 
 namespace spillway {
 
@@ -31,6 +32,7 @@ bool refresh_limit(Engine& engine, Device& device) noexcept {
     }
     const uint64_t limit = std::min<uint64_t>(wanted.of(device.total), device.total);
     if (limit == device.limit.exchange(limit)) return false;
+    tell_budget(engine, device);
     log(LogLevel::Info, "device {} may hold {} from now on", device.ordinal, format_bytes(limit));
     return true;
   } catch (...) {  // no memory for a string: next time

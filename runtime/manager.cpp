@@ -13,6 +13,7 @@
 #include "runtime/log.h"
 #include "runtime/residents.h"
 #include "runtime/summary.h"
+#include "runtime/tell.h"
 
 namespace spillway {
 
@@ -41,6 +42,8 @@ Manager* Manager::start(const Driver& driver, const Config& config) noexcept {
       return nullptr;
     }
     write_summary_at_exit(*engine);
+    begin_trace(*engine);
+    tell_budget(*engine, *engine->device());
     return new Manager(*engine.release());  // both leaked: the driver outlives our destructors
   } catch (...) {
     log_line(LogLevel::Warn, "not active: no host memory to start with");

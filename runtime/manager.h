@@ -178,6 +178,9 @@ class Manager {
   CUresult rewrite_by_graph(CUgraphExec exec, Submission submit) noexcept;
   CUresult hold_nodes(CUgraph graph, Submission submit) noexcept;
   CUdeviceptr as_seen_from_outside(CUdeviceptr address) const noexcept;
+  // From inside the thread's gate.
+  void tell_launch(CUfunction function, void** params, void** extra,
+                   const StreamState& stream) noexcept;
   bool relieve_device(uint64_t bytes) noexcept;
   void relief_over() noexcept;
   void capture_begins(StreamRef stream) noexcept;

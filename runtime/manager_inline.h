@@ -5,6 +5,7 @@
 
 #include "runtime/engine.h"
 #include "runtime/manager.h"
+#include "runtime/trace/recorder.h"
 
 namespace spillway {
 
@@ -54,6 +55,8 @@ CUresult Manager::launch(CUfunction function, void** params, void** extra, Strea
     if (ready && !fast_path.captures.load(std::memory_order_relaxed)) [[likely]] {
       stream->last.store(number, std::memory_order_relaxed);
       const CUresult result = submit();
+      if (trace::on()) [[unlikely]]
+        tell_launch(function, params, extra, *stream);
       thread.leave();
       if (fast_path.short_of_memory.load(std::memory_order_relaxed))
         engine_.completion.launched(*stream);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "runtime/bytes.h"
 
@@ -13,6 +14,20 @@ namespace {
 constexpr std::string_view kOn[] = {"on", "1", "yes", "true"};
 constexpr std::string_view kOff[] = {"off", "0", "no", "false"};
 constexpr uint64_t kMillion = 1000000;
+
+// Open MPI, MPICH and Slurm, torchrun.
+constexpr const char* kRankVariables[] = {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID",
+                                          "RANK"};
+
+std::string rank() {
+  for (const char* variable : kRankVariables) {
+    const char* value = getenv(variable);
+    const std::string_view text = value ? value : "";
+    if (!text.empty() && text.size() < 10 && text.find_first_not_of("0123456789") == text.npos)
+      return std::string(text);
+  }
+  return "0";
+}
 
 }  // namespace
 
@@ -25,8 +40,8 @@ std::string Path::expanded() const {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
     const char next = text[i] == '%' && i + 1 < text.size() ? text[i + 1] : '\0';
-    if (next == 'p') {
-      out += std::to_string(getpid());
+    if (next == 'p' || next == 'r') {
+      out += next == 'p' ? std::to_string(getpid()) : rank();
       ++i;
     } else {
       out += text[i];

@@ -27,7 +27,8 @@ struct Limit {
   bool operator==(const Limit&) const = default;
 };
 
-// "%p" stands for the process id, "%%" for a percent sign.
+// "%p" stands for the process id, "%r" for the rank in an MPI or torchrun job (0 without one),
+// "%%" for a percent sign.
 struct Path {
   std::string text;
   std::string expanded() const;
@@ -42,6 +43,7 @@ struct PolicyName {
 
 enum class InPlace { Auto, On, Off };
 enum class MemoryReport { Virtual, Physical };
+enum class TraceKeep { Last, First };
 
 // The spelling of each value of an option that is an enum, in the order of the enum.
 template <class Enum>
@@ -49,6 +51,9 @@ inline constexpr std::array<std::string_view, 0> kSpelling{};
 template <>
 inline constexpr std::array kSpelling<InPlace>{std::string_view("auto"), std::string_view("on"),
                                                std::string_view("off")};
+template <>
+inline constexpr std::array kSpelling<TraceKeep>{std::string_view("last"),
+                                                 std::string_view("first")};
 template <>
 inline constexpr std::array kSpelling<MemoryReport>{std::string_view("virtual"),
                                                     std::string_view("physical")};

@@ -50,6 +50,7 @@ struct Piece {
   uint64_t bytes = 0;
   Residency residency = Residency::Unbacked;
   bool mapped = false;          // Host only: the backup stands at the address (in place)
+  uint64_t asked = 0;           // when its move began, for the trace; 0: not known
   CUevent arrived = nullptr;    // Arriving only: what work that uses it must wait for
   std::vector<Chunk> chunks;    // in address order
   std::vector<Backup> backups;  // in address order

@@ -9,6 +9,7 @@
 #include "runtime/log.h"
 #include "runtime/mover_thread.h"
 #include "runtime/room.h"
+#include "runtime/tell.h"
 
 namespace spillway {
 
@@ -203,6 +204,7 @@ void unpin(Engine& engine, std::span<Range* const> ranges) noexcept {
 }
 
 CUresult back_range(Engine& engine, Device& device, Range& range) noexcept {
+  const Stall stall;
   Held held(engine.ledger);
   Range* const keep[] = {&range};
   bool complete = true;
@@ -243,6 +245,7 @@ CUresult back_range(Engine& engine, Device& device, Range& range) noexcept {
     mover.drop(range);
     for (Range* seam : seams) mover.drop(*seam);
   });
+  stall.tell_end(trace::StallFor::Room, keep);
   if (complete) return CUDA_SUCCESS;
   return exhausted(engine, device, "an allocation", range.span);
 }

@@ -9,6 +9,7 @@
 #include "runtime/bytes.h"
 #include "runtime/log.h"
 #include "runtime/mover_thread.h"
+#include "runtime/trace/writer.h"
 
 namespace spillway {
 
@@ -66,6 +67,7 @@ void write() {
   if (getpid() != owner || !at_exit) return;
   exiting.store(true);
   park_movers(*at_exit);
+  trace::stop();
   const Path& path = at_exit->config.summary;
   if (path.empty()) return;
   try {

@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include "runtime/completion.h"
+#include "runtime/trace/recorder.h"
 
 namespace spillway {
 
@@ -34,6 +35,7 @@ ThreadState& register_thread() {
     bool expected = false;
     if (state->taken.compare_exchange_strong(expected, true)) {
       state->forget_context();
+      if (trace::Ring* ring = state->ring.load()) trace::ring_changes_hands(*ring);
       return *(tls_thread_state = state);
     }
   }

@@ -14,6 +14,9 @@ namespace spillway {
 
 struct Device;
 struct StreamState;
+namespace trace {
+class Ring;
+}
 
 struct alignas(64) ThreadState {
   std::atomic<uint64_t> gate{0};  // odd: inside
@@ -37,6 +40,8 @@ struct alignas(64) ThreadState {
     Device* device = nullptr;
     uint64_t epoch = 0;
   } here;
+
+  std::atomic<trace::Ring*> ring{nullptr};  // what it has told the trace
 
   // Registry; entries are reused after their thread ended, never deleted.
   std::atomic<bool> taken{true};

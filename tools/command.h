@@ -27,6 +27,8 @@ void declare_run(CLI::App& app);
 int run_program();
 void declare_config(CLI::App& app);
 int show_config();
+void declare_trace(CLI::App& app);
+int run_trace();
 void declare_hooks(CLI::App& app);
 int show_hooks();
 

@@ -66,6 +66,10 @@ uint8_t* encode(uint8_t* to, uint64_t time, const E& event) {
 
 // A number from [*from, end). False: there is none, or it does not end within kLongestNumber bytes.
 inline bool get(const uint8_t** from, const uint8_t* end, uint64_t* number) {
+  if (*from < end && **from < 0x80) {  // most are small
+    *number = *(*from)++;
+    return true;
+  }
   uint64_t value = 0;
   for (unsigned shift = 0; shift < 64 && *from < end; shift += 7) {
     const uint8_t byte = *(*from)++;

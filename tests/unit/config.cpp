@@ -160,6 +160,15 @@ TEST(Path, PutsTheProcessIdWhereItIsAskedTo) {
   EXPECT_EQ(Path{"a-%p.json"}.expanded(), "a-" + pid + ".json");
   EXPECT_EQ(Path{"%p%p"}.expanded(), pid + pid);
   EXPECT_EQ(Path{"100%%p"}.expanded(), "100%p");
+  for (const char* variable : {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID", "RANK"})
+    unsetenv(variable);
+  EXPECT_EQ(Path{"r%r"}.expanded(), "r0");
+  setenv("RANK", "12", 1);
+  EXPECT_EQ(Path{"r%r"}.expanded(), "r12");
+  setenv("OMPI_COMM_WORLD_RANK", "../../etc", 1);  // never a part of a path
+  EXPECT_EQ(Path{"r%r"}.expanded(), "r12");
+  setenv("OMPI_COMM_WORLD_RANK", "3", 1);
+  EXPECT_EQ(Path{"r%r"}.expanded(), "r3");
   EXPECT_EQ(Path{"%"}.expanded(), "%");
   EXPECT_EQ(Path{"%q"}.expanded(), "%q");
   EXPECT_EQ(Path{""}.expanded(), "");

@@ -63,6 +63,7 @@ KindInfo kind_from(const json& event) {
   }
   if (info.fields.size() > Record::kMostFields || texts > 1 || lists > 1)
     throw TraceError("its head has an event with more fields than this reader knows");
+  for (const FieldInfo& field : info.fields) info.types.push_back(field.type);
   match(info, static_cast<const trace::Event*>(nullptr));
   return info;
 }
@@ -172,21 +173,23 @@ bool TraceReader::decode(Record* record) {
   if (!trace::get(&from_, end_, &record->time)) return false;
   record->kind = &kinds_[kind];
   record->slot = slot_;
-  size_t place = 0;
-  for (const FieldInfo& field : record->kind->fields) {
-    uint64_t& number = record->numbers[place++];
-    if (!trace::get(&from_, end_, &number)) return false;
-    if (field.type == FieldInfo::Type::Text) {
-      if (number > static_cast<uint64_t>(end_ - from_)) return false;
-      record->text = {reinterpret_cast<const char*>(from_), static_cast<size_t>(number)};
-      from_ += number;
-    } else if (field.type == FieldInfo::Type::List) {
-      if (number > static_cast<uint64_t>(end_ - from_)) return false;  // a byte each, at least
-      record->list.resize(static_cast<size_t>(number));
+  const uint8_t* from = from_;  // not through `this`, which every store might change
+  uint64_t* number = record->numbers.data();
+  for (const FieldInfo::Type type : record->kind->types) {
+    if (!trace::get(&from, end_, number)) return false;
+    if (type == FieldInfo::Type::Text) {
+      if (*number > static_cast<uint64_t>(end_ - from)) return false;
+      record->text = {reinterpret_cast<const char*>(from), static_cast<size_t>(*number)};
+      from += *number;
+    } else if (type == FieldInfo::Type::List) {
+      if (*number > static_cast<uint64_t>(end_ - from)) return false;  // a byte each, at least
+      record->list.resize(static_cast<size_t>(*number));
       for (uint64_t& each : record->list)
-        if (!trace::get(&from_, end_, &each)) return false;
+        if (!trace::get(&from, end_, &each)) return false;
     }
+    number++;
   }
+  from_ = from;
   return true;
 }
 

@@ -30,8 +30,9 @@ struct FieldInfo {
 struct KindInfo {
   std::string name;
   std::vector<FieldInfo> fields;
-  size_t known = 0;         // place in trace::Event, if it is there
-  std::vector<int> places;  // for each field of that event: its place here, or -1
+  std::vector<FieldInfo::Type> types;  // of the fields, close together
+  size_t known = 0;                    // place in trace::Event, if it is there
+  std::vector<int> places;             // for each field of that event: its place here, or -1
 };
 inline constexpr size_t kUnknownKind = std::variant_size_v<trace::Event>;
 

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the engine tells the trace. Off, each is one relaxed load.
+#pragma once
+
+#include "runtime/engine.h"
+#include "runtime/thread_state.h"
+#include "runtime/trace/recorder.h"
+
+namespace spillway {
+
+template <class E>
+inline void tell(const E& event) noexcept {
+  if (trace::on()) [[unlikely]]
+    trace::record(thread_state().ring, event);
+}
+
+// SPILLWAY_TRACE: begins, with the budgets; ended by the exit handler of the summary.
+void begin_trace(Engine& engine) noexcept;
+void tell_budget(Engine& engine, const Device& device) noexcept;
+
+// A piece that has moved, and when it was asked to. With the ledger.
+void tell_moved(const Piece& piece, bool out, Cause cause) noexcept;
+// A launch that was submitted; of the ranges, those that somebody allocated.
+void tell_launched(uint64_t kernel, const StreamState* stream,
+                   std::span<Range* const> ranges) noexcept;
+// Calls of the application that had to wait, from construction on.
+class Stall {
+ public:
+  Stall() : began_(trace::on() ? trace::now() : 0) {}
+  void tell_end(trace::StallFor what, std::span<Range* const> ranges) const noexcept;
+
+ private:
+  uint64_t began_;
+};
+
+}  // namespace spillway

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// A trace tells what the library counted: no byte moves that is not in it.
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "tests/integration/world.h"
+#include "tools/trace/reader.h"
+
+using namespace integration;
+using spillway::tools::Record;
+using spillway::tools::TraceReader;
+namespace trace = spillway::trace;
+
+namespace {
+
+struct Told {
+  uint64_t allocations = 0, frees = 0, launches = 0, out = 0, out_bytes = 0, in = 0, in_bytes = 0;
+  std::set<std::string> names;
+  std::set<uint64_t> unknown;  // ranges that a launch or a free names and nobody allocated
+};
+
+Told read(const std::string& path) {
+  TraceReader reader(path);
+  Told told;
+  std::set<uint64_t> made, used;
+  for (Record record; reader.next(&record);) {
+    if (const auto allocated = TraceReader::as<trace::Allocated>(record)) {
+      told.allocations++;
+      made.insert(allocated->range);
+    } else if (const auto freed = TraceReader::as<trace::Freed>(record)) {
+      told.frees++;
+      used.insert(freed->range);
+    } else if (const auto launched = TraceReader::as<trace::Launched>(record)) {
+      told.launches++;
+      used.insert(launched->ranges.begin(), launched->ranges.end());
+    } else if (const auto out = TraceReader::as<trace::Evicted>(record)) {
+      told.out++;
+      told.out_bytes += out->bytes;
+    } else if (const auto in = TraceReader::as<trace::Fetched>(record)) {
+      told.in++;
+      told.in_bytes += in->bytes;
+    } else if (const auto named = TraceReader::as<trace::Named>(record)) {
+      told.names.insert(std::string(named->text));
+    }
+  }
+  std::ranges::set_difference(used, made, std::inserter(told.unknown, told.unknown.end()));
+  EXPECT_EQ(reader.damaged_blocks(), 0u);
+  return told;
+}
+
+class Traced : public testing::TestWithParam<const char*> {};
+
+TEST_P(Traced, tells_what_was_counted) {
+  for (const bool in_place : {true, false}) {
+    const support::TemporaryFile file(".trace");
+    World world = World().device(16_MiB).budget(12_MiB).with("SPILLWAY_TRACE", file.path());
+    if (!in_place) world.copy_only();
+    world.tells_the_same("pressure", GetParam(), [&](const Seen& seen) {
+      const Told told = read(file.path());
+      EXPECT_EQ(told.allocations, seen.count("allocations"));
+      EXPECT_EQ(told.frees, seen.count("frees"));
+      EXPECT_EQ(told.launches, seen.count("launches"));
+      EXPECT_EQ(told.out, seen.count("evictions"));
+      EXPECT_EQ(told.out_bytes, seen.count("moved_out_bytes"));
+      EXPECT_EQ(told.in, seen.count("fetches"));
+      EXPECT_EQ(told.in_bytes, seen.count("moved_in_bytes"));
+      EXPECT_FALSE(told.names.empty());
+      EXPECT_TRUE(told.unknown.empty()) << *told.unknown.begin();
+    });
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(everything, Traced,
+                         testing::Values("rounds", "tensors_that_come_and_go",
+                                         "threads_share_a_range"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST(a_trace, that_cannot_be_written_lets_the_job_go_on) {
+  World()
+      .device(16_MiB)
+      .budget(12_MiB)
+      .with("SPILLWAY_TRACE", "/nowhere/trace")
+      .tells_the_same("pressure", "rounds", [](const Seen& seen) {
+        moved(seen);
+        EXPECT_NE(seen.finished.err.find("/nowhere/trace"), std::string::npos);
+        EXPECT_EQ(std::count(seen.finished.err.begin(), seen.finished.err.end(), '\n'), 1);
+      });
+}
+
+TEST(a_trace, of_a_killed_job_is_read_to_its_last_block) {
+  std::mt19937 random(11);
+  const int kills = support::slowness() > 1 ? 5 : 25;
+  for (int kill_number = 0; kill_number < kills; ++kill_number) {
+    const support::TemporaryFile file(".trace");
+    support::Environment environment = support::interposed(support::Gpu::Simulated);
+    environment["SIMCUDA_MEMORY"] = "16777216";
+    environment["SPILLWAY_DEVICE_LIMIT"] = "12MiB";
+    environment["SPILLWAY_TRACE"] = file.path();
+    support::Command command;
+    command.arguments = {"/usr/bin/timeout",
+                         "-s",
+                         "KILL",
+                         std::to_string(0.03 + static_cast<double>(random() % 300) / 1e3),
+                         support::program("pressure"),
+                         "rounds_without_waiting"};
+    command.environment = environment;
+    support::run(command);
+    if (file.text().empty()) continue;  // before its first CUDA call
+    const Told told = read(file.path());
+    EXPECT_TRUE(told.unknown.empty());
+    EXPECT_LE(told.frees, told.allocations);
+  }
+}
+
+}  // namespace

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// spillway trace: a table of verbs, and what they have in common.
+#include "tools/trace/trace.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+
+#include "runtime/bytes.h"
+#include "tools/command.h"
+
+namespace spillway::tools {
+namespace {
+
+constexpr TraceVerb kVerbs[] = {
+    {"summary", "what was allocated, moved and waited for, and which ranges moved most",
+     declare_summary, summarise_trace},
+    {"dump", "every event, as text or JSON lines", declare_dump, dump_trace},
+};
+int (*chosen)() = nullptr;
+
+// One line on a terminal, while a file is read that takes longer than a moment.
+class Progress {
+ public:
+  explicit Progress(const TraceReader& reader)
+      : reader_(reader), shown_(isatty(2) && reader.bytes() > (64 << 20)) {}
+  ~Progress() {
+    if (shown_ && last_) fmt::print(stderr, "\r\x1b[K");
+  }
+  void step() {
+    const uint64_t percent = shown_ ? 100 * reader_.bytes_read() / reader_.bytes() : 0;
+    if (percent == last_) return;
+    last_ = percent;
+    fmt::print(stderr, "\rreading {:3}%", percent);
+  }
+
+ private:
+  const TraceReader& reader_;
+  const bool shown_;
+  uint64_t last_ = 0;
+};
+
+}  // namespace
+
+void declare_trace(CLI::App& app) {
+  app.require_subcommand(1);
+  for (const TraceVerb& verb : kVerbs) {
+    CLI::App* sub = app.add_subcommand(std::string(verb.name), std::string(verb.doc));
+    verb.declare(*sub);
+    sub->callback([&verb] { chosen = verb.run; });
+  }
+  app.footer("Record one with `spillway run --trace FILE -- program`.");
+}
+
+int run_trace() {
+  return chosen();
+}
+
+void take_traces(CLI::App& app, std::vector<std::string>* paths) {
+  app.add_option("trace", *paths, "trace files; several for the processes of one run")
+      ->required()
+      ->type_name("FILE");
+}
+
+void read_trace(const std::string& path,
+                const std::function<void(const TraceReader&, const Record&)>& visit) {
+  const std::string older = path + ".old";
+  std::error_code none;
+  uint64_t lost = 0;
+  for (const std::string& part : {older, path}) {
+    if (part == older && !std::filesystem::exists(older, none)) continue;
+    TraceReader reader(part);
+    Progress progress(reader);
+    Record record;
+    while (reader.next(&record)) {
+      progress.step();
+      if (const auto some = TraceReader::as<trace::Lost>(record)) lost += some->count;
+      visit(reader, record);
+    }
+    if (reader.damaged_blocks())
+      warn(fmt::format("{}: {} damaged, what is in them is missing", part,
+                       reader.damaged_blocks() == 1 ? "a block is" : "blocks are"));
+    if (reader.cut_short())
+      warn(fmt::format("{}: ends within a block: the process was killed, or is still running",
+                       part));
+  }
+  if (lost)
+    warn(fmt::format("{}: {} events were lost: they came faster than they could be written", path,
+                     lost));
+}
+
+std::string value_text(const Record& record, size_t place) {
+  const FieldInfo& field = record.kind->fields[place];
+  const uint64_t number = record.numbers[place];
+  switch (field.type) {
+    case FieldInfo::Type::Bool:
+      return number ? "yes" : "no";
+    case FieldInfo::Type::Word:
+      return number < field.words.size() ? field.words[number] : std::to_string(number);
+    case FieldInfo::Type::Text:
+      return std::string(record.text);
+    case FieldInfo::Type::List:
+      return fmt::format("[{}]", fmt::join(record.list, " "));
+    case FieldInfo::Type::Number:
+      break;
+  }
+  return field.name == "address" ? fmt::format("{:#x}", number) : with_unit(number, field.unit);
+}
+
+std::string with_unit(uint64_t number, std::string_view unit) {
+  if (unit == "B") return format_bytes(number);
+  if (unit != "ns") return std::to_string(number);
+  const double ns = static_cast<double>(number);
+  if (ns < 1e4) return fmt::format("{} ns", number);
+  if (ns < 1e7) return fmt::format("{:.1f} us", ns / 1e3);
+  if (ns < 1e10) return fmt::format("{:.1f} ms", ns / 1e6);
+  return fmt::format("{:.2f} s", ns / 1e9);
+}
+
+}  // namespace spillway::tools
