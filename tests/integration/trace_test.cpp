@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A trace tells what the library counted: no byte moves that is not in it.
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <chrono>
+#include <algorithm>
+#include <map>
 #include <random>
 #include <set>
-#include <thread>
 
 #include "tests/integration/world.h"
 #include "tools/trace/reader.h"
@@ -80,6 +76,69 @@ INSTANTIATE_TEST_SUITE_P(everything, Traced,
                          testing::Values("rounds", "tensors_that_come_and_go",
                                          "threads_share_a_range"),
                          [](const auto& info) { return std::string(info.param); });
+
+support::Finished spillway(std::vector<std::string> arguments) {
+  support::Command command;
+  command.arguments = {support::build_directory() / "spillway"};
+  command.arguments.insert(command.arguments.end(), arguments.begin(), arguments.end());
+  command.environment = support::plain(support::Gpu::Simulated);
+  return support::run(command);
+}
+
+// What the Chrome trace event format demands of each phase that we use.
+void expect_valid(const nlohmann::json& event) {
+  ASSERT_TRUE(event.at("pid").is_number_unsigned() && event.at("tid").is_number_unsigned())
+      << event;
+  ASSERT_TRUE(event.at("name").is_string() && event.at("args").is_object()) << event;
+  const std::string phase = event.at("ph");
+  ASSERT_TRUE(phase == "M" || event.at("ts").is_number()) << event;
+  if (phase == "X") {
+    ASSERT_GE(event.at("dur").get<double>(), 0) << event;
+  } else if (phase == "i") {
+    ASSERT_EQ(event.at("s"), "t") << event;
+  } else if (phase == "C") {
+    for (const auto& [series, value] : event.at("args").items())
+      ASSERT_TRUE(value.is_number_unsigned()) << event;
+  } else {
+    ASSERT_EQ(phase, "M") << event;
+    ASSERT_TRUE(event.at("args").at("name").is_string()) << event;
+  }
+}
+
+TEST(a_trace, is_exported_with_every_byte_that_moved) {
+  const support::TemporaryFile file(".trace");
+  const Seen seen = World()
+                        .device(16_MiB)
+                        .budget(12_MiB)
+                        .with("SPILLWAY_TRACE", file.path())
+                        .run("pressure", "rounds");
+  ASSERT_TRUE(seen.finished.ok()) << seen.finished.err;
+  const auto exported =
+      nlohmann::json::parse(spillway({"trace", "export", "--perfetto", file.path()}).out);
+  std::map<std::string, uint64_t> bytes;
+  uint64_t launches = 0;
+  for (const auto& event : exported.at("traceEvents")) {
+    expect_valid(event);
+    const std::string category = event.value("cat", "");
+    launches += category == "launched";
+    if (category == "evicted" || category == "fetched")
+      bytes[category] += event.at("args").at("bytes").get<uint64_t>();
+  }
+  EXPECT_EQ(bytes["evicted"], seen.count("moved_out_bytes"));
+  EXPECT_EQ(bytes["fetched"], seen.count("moved_in_bytes"));
+  EXPECT_EQ(launches, seen.count("launches"));
+
+  const auto summary =
+      nlohmann::json::parse(spillway({"trace", "summary", "--json", file.path()}).out).at(0);
+  EXPECT_EQ(summary.at("out").at("bytes"), seen.count("moved_out_bytes"));
+  EXPECT_EQ(summary.at("in").at("moves"), seen.count("fetches"));
+  EXPECT_EQ(summary.at("peak_bytes"), seen.count("peak_bytes"));
+
+  const std::string table = spillway({"trace", "export", "--csv", "evicted", file.path()}).out;
+  EXPECT_EQ(static_cast<uint64_t>(std::ranges::count(table, '\n')), 1 + seen.count("evictions"));
+  EXPECT_EQ(spillway({"trace", "export", "--csv", "nothing", file.path()}).exit_code, 125);
+  EXPECT_EQ(spillway({"trace", "summary", "/dev/null"}).exit_code, 125);
+}
 
 TEST(a_trace, that_cannot_be_written_lets_the_job_go_on) {
   World()

@@ -24,6 +24,8 @@ struct TraceVerb {
 
 void declare_dump(CLI::App& app);
 int dump_trace();
+void declare_export(CLI::App& app);
+int export_trace();
 void declare_summary(CLI::App& app);
 int summarise_trace();
 
