@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
@@ -65,15 +66,30 @@ class Writer {
   }
 
   bool open() {
-    const int file = ::open(target_.path.c_str(),
-                            O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+    const int file =
+        ::open(target_.path.c_str(),
+               O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
     if (file < 0) return fail("cannot be created");
     struct stat status;
-    if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != geteuid() ||
-        fchmod(file, 0600) != 0) {
+    if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != geteuid()) {
       close(file);
       errno = EPERM;
       return fail("is not a file of ours");
+    }
+    // Another process of this job is writing there: each has its own.
+    if (flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK && !beside_) {
+      close(file);
+      beside_ = true;
+      target_.path += fmt::format(".{}", getpid());
+      log(LogLevel::Info,
+          "another process writes this trace; a %p in SPILLWAY_TRACE keeps them apart; "
+          "this one's is {}",
+          target_.path);
+      return open();
+    }
+    if (fchmod(file, 0600) != 0 || ftruncate(file, 0) != 0) {
+      close(file);
+      return fail("cannot be emptied");
     }
     // Far from the numbers that programs close and use again without a look.
     const int far = fcntl(file, F_DUPFD_CLOEXEC, 500);
@@ -199,7 +215,8 @@ class Writer {
     return true;
   }
 
-  const Target target_;
+  Target target_;
+  bool beside_ = false;  // the path was somebody else's
   ZSTD_CCtx* const packer_;
   int file_ = -1;
   dev_t device_ = 0;

@@ -325,6 +325,29 @@ TEST_F(Trace, AFileThatTheProgramClosesIsNotAnotherOnes) {
             std::string::npos);
 }
 
+// Two processes of one job with the same path: each has a file of its own.
+TEST_F(Trace, AnotherProcessWritesBesideIt) {
+  ASSERT_TRUE(begin());
+  const pid_t child = fork();
+  if (child == 0) {
+    trace::forget_in_child();
+    ring = nullptr;
+    if (!begin()) _exit(1);
+    tell(trace::Freed{2});
+    trace::stop();
+    _exit(0);
+  }
+  waitpid(child, nullptr, 0);
+  tell(trace::Freed{1});
+  trace::stop();
+  EXPECT_EQ(count("freed"), 1u);
+  TraceReader beside(path() + "." + std::to_string(child));
+  std::vector<uint64_t> freed;
+  for (Record record; beside.next(&record);)
+    if (const auto each = TraceReader::as<trace::Freed>(record)) freed.push_back(each->range);
+  EXPECT_EQ(freed, std::vector<uint64_t>{2});
+}
+
 TEST_F(Trace, AKilledProcessLeavesWhatItWrote) {
   std::mt19937 random(3);
   for (int trial = 0; trial < 20; ++trial) {
