@@ -49,9 +49,6 @@ Registry& registry() {
   return *now;
 }
 
-std::condition_variable woken;
-std::atomic<bool> early{false};
-
 class Writer {
  public:
   explicit Writer(const Target& target) : target_(target), packer_(ZSTD_createCCtx()) {
@@ -230,6 +227,8 @@ class Writer {
 // The one there is, and who may use it: the thread, or whoever stops it.
 struct Desk {
   std::mutex mutex;
+  std::condition_variable woken;
+  std::atomic<bool> early{false};
   Writer* writer = nullptr;
 };
 std::atomic<Desk*> desk{nullptr};
@@ -245,7 +244,7 @@ void drain(Desk& here) {
 void run(Desk& here) {
   std::unique_lock held(here.mutex);
   while (here.writer) {
-    woken.wait_for(held, kRest, [] { return early.exchange(false); });
+    here.woken.wait_for(held, kRest, [&] { return here.early.exchange(false); });
     drain(here);
   }
 }
@@ -318,7 +317,8 @@ void ring_changes_hands(Ring& ring) noexcept {
 }
 
 void wake_writer() noexcept {
-  if (!early.exchange(true)) woken.notify_one();
+  Desk* const here = desk.load();
+  if (here && !here->early.exchange(true)) here->woken.notify_one();
 }
 
 uint64_t name(NameOf what, std::string_view text) noexcept {

@@ -327,16 +327,18 @@ TEST_F(Trace, AFileThatTheProgramClosesIsNotAnotherOnes) {
 
 // Two processes of one job with the same path: each has a file of its own.
 TEST_F(Trace, AnotherProcessWritesBesideIt) {
-  ASSERT_TRUE(begin());
+  int turn[2];
+  ASSERT_EQ(pipe(turn), 0);
   const pid_t child = fork();
   if (child == 0) {
-    trace::forget_in_child();
-    ring = nullptr;
-    if (!begin()) _exit(1);
+    char byte;
+    if (read(turn[0], &byte, 1) != 1 || !begin()) _exit(1);
     tell(trace::Freed{2});
     trace::stop();
     _exit(0);
   }
+  ASSERT_TRUE(begin());
+  ASSERT_EQ(write(turn[1], "", 1), 1);
   waitpid(child, nullptr, 0);
   tell(trace::Freed{1});
   trace::stop();
