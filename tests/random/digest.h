@@ -4,11 +4,19 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <string>
 
 namespace random_program {
 
 constexpr size_t kDigestBlock = 64 * 1024;  // bytes for each hash of a digest
+
+// printf() into a string of at most 255 characters.
+inline std::string text(const char* format, auto... values) {
+  char line[256];
+  std::snprintf(line, sizeof line, format, values...);
+  return line;
+}
 
 // One 64-bit hash in hexadecimal for each block, separated by blanks.
 std::string digest(const void* data, size_t bytes);

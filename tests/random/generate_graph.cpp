@@ -93,7 +93,7 @@ void Generator::make_graph() {
     const auto chosen = std::next(graphs_.begin(), static_cast<long>(place))->first;
     if (graphs_.at(chosen).owner != thread_ || graphs_.at(chosen).context != here_) return;
     const size_t what = random_.below(10);
-    if (what < 2) return drop_graph(chosen);
+    if (what < 2 && may_drop(chosen)) return drop_graph(chosen);
     if (what < 7) update_graph(chosen);
     return launch_graph(chosen);
   }
@@ -208,7 +208,7 @@ void Generator::update_graph(int graph) {
       launch->salt = static_cast<uint32_t>(random_.next());
       launch->stride = launch->stride + 2;
       const std::vector<int> readable = readable_buffers();
-      for (size_t k = 1; k < launch->arguments.size() && k < 6; ++k) {
+      for (size_t k = 1; k < launch->arguments.size() && k < 6 && !readable.empty(); ++k) {
         const Access before = launch->arguments[k];
         Access& input = launch->arguments[k];
         const Buffer& other = plan_.buffers[input.index = random_.one_of(readable)];
@@ -239,18 +239,25 @@ void Generator::update_graph(int graph) {
   emit(stream, update);
 }
 
+// Kernels that set a handle or change a node need the graph: launches of it must be over, and who
+// else uses its memory meanwhile is not known while several threads run.
+bool Generator::may_drop(int graph) const {
+  const std::vector<Node>& nodes = graphs_.at(graph).made.nodes;
+  return alone_ || std::none_of(nodes.begin(), nodes.end(), [](const Node& node) {
+           return std::holds_alternative<Conditional>(node.work) ||
+                  std::holds_alternative<Updatable>(node.work);
+         });
+}
+
 void Generator::drop_graph(int graph) {
-  // With launches of it perhaps still running, but for kernels that set a handle: it is the
-  // graph's.
   const std::vector<Node>& nodes = graphs_.at(graph).made.nodes;
   if (std::any_of(nodes.begin(), nodes.end(), [](const Node& node) {
         return std::holds_alternative<Conditional>(node.work) ||
                std::holds_alternative<Updatable>(node.work);
       })) {
-    std::vector<Access> all = accesses(nodes);
-    for (Access& access : all) access.write = true;  // those who only read must be over too
-    order_on_host(all);
+    wait_for_all();
   }
+  // Of others launches are perhaps still running.
   emit(graphs_.at(graph).context, DropGraph{graph});
   graphs_.erase(graph);
 }

@@ -147,7 +147,7 @@ void Generator::follow(Launch launch, const std::optional<StoreAddresses>& store
 void Generator::texture() {
   if (!alone_ || here_ != 0) return;
   abroad_ = false;
-  if (textures_.size() > 1 || (!textures_.empty() && random_.percent(25))) {
+  if (textures_.size() > 1 || (!textures_.empty() && random_.percent(40))) {
     const int texture = textures_.begin()->first;
     Access whole = textures_.begin()->second;
     whole.write = true;  // those who read through it must be over

@@ -119,6 +119,7 @@ class Generator {
   void make_graph();
   void update_graph(int graph);
   void launch_graph(int graph);
+  bool may_drop(int graph) const;
   void drop_graph(int graph);
   std::optional<NodeWork> make_node();
 
