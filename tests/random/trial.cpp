@@ -77,7 +77,9 @@ Command hooked_command(const TrialOptions& options, const Plan& plan, int turn, 
   const size_t share = turn == 0 ? random->between(20, 50) : random->between(20, 100);
   size_t budget = std::max<size_t>(plan.footprint * share / 100, 2 * kGranule);
   // What the driver itself serves counts against it as well.
-  if (copy_only) budget = std::max<size_t>(budget, plan.widest + plan.small + 2 * kGranule);
+  // Beside one thread's call another thread may make a graph that holds its operands still.
+  const size_t beside = plan.threads > 1 ? plan.still : 0;
+  if (copy_only) budget = std::max(budget, plan.widest + beside + plan.small + 2 * kGranule);
   if (plan.fixed > 0) budget = std::max<size_t>(budget, plan.fixed + plan.small + 2 * kGranule);
   budget = (budget + kGranule - 1) / kGranule * kGranule;
   // Either the user's limit is the smaller one, or the device itself is that small.
