@@ -100,6 +100,11 @@ TEST(devices, are_known_to_all_threads_at_once) {
   small_device()
       .with("SIMCUDA_DEVICES", "2")
       .tells_the_same("peers", "threads_that_arrive_on_a_device_together", pushed_out);
+  // Each call fits by itself; those that come together wait for each other.
+  small_device()
+      .with("SIMCUDA_DEVICES", "2")
+      .copy_only()
+      .tells_the_same("peers", "threads_that_arrive_on_a_device_together", moved);
 }
 
 TEST(devices, make_room_for_their_own_drivers) {
