@@ -13,8 +13,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstring>
-#include <deque>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -23,6 +21,7 @@
 #include "runtime/thread.h"
 #include "runtime/trace/format.h"
 #include "runtime/trace/recorder.h"
+#include "runtime/trace/registry.h"
 #include "runtime/trace/schema.h"
 
 namespace spillway::trace {
@@ -30,24 +29,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kRest{100};
 constexpr int kCompression = 3;  // of zstd: 500 MB/s a core, far above any rate of events
-
-// Names and rings, which outlive every file.
-struct Registry {
-  std::mutex mutex;
-  std::map<std::pair<NameOf, std::string>, uint64_t, std::less<>> numbers;
-  std::deque<std::pair<NameOf, std::string>> names;  // by number, from 1
-  std::atomic<Ring*> rings{nullptr};
-  uint64_t slots = 0;
-};
-std::atomic<Registry*> current{nullptr};  // another one in a forked child: rings are shared memory
-Registry& registry() {
-  Registry* now = current.load();
-  if (now) return *now;
-  auto* const made = new Registry;
-  if (current.compare_exchange_strong(now, made)) return *made;
-  delete made;
-  return *now;
-}
 
 class Writer {
  public:
@@ -292,48 +273,12 @@ void stop() noexcept {
 void forget_in_child() noexcept {
   recording.store(false);
   desk.store(nullptr);
-  current.store(nullptr);
-}
-
-Ring* own_ring(std::atomic<Ring*>& place) noexcept {
-  Ring* const ring = Ring::make();
-  if (!ring) return nullptr;
-  Registry& all = registry();
-  {
-    std::lock_guard held(all.mutex);
-    ring->slot = ++all.slots;
-  }
-  ring->tid = static_cast<uint64_t>(gettid());
-  ring->next = all.rings.load(std::memory_order_relaxed);
-  while (!all.rings.compare_exchange_weak(ring->next, ring, std::memory_order_release)) {
-  }
-  place.store(ring, std::memory_order_relaxed);
-  return ring;
-}
-
-void ring_changes_hands(Ring& ring) noexcept {
-  ring.tid = static_cast<uint64_t>(gettid());
-  ring.append(now(), Thread{ring.tid});
+  forget_registry();
 }
 
 void wake_writer() noexcept {
   Desk* const here = desk.load();
   if (here && !here->early.exchange(true)) here->woken.notify_one();
-}
-
-uint64_t name(NameOf what, std::string_view text) noexcept {
-  try {
-    Registry& all = registry();
-    std::lock_guard held(all.mutex);
-    const auto [known, fresh] = all.numbers.try_emplace({what, std::string(text)}, 0);
-    if (fresh) {
-      all.names.emplace_back(what, text);
-      known->second = all.names.size();
-    }
-    return known->second;
-  } catch (...) {
-    return 0;
-  }
 }
 
 }  // namespace spillway::trace
