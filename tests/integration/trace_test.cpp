@@ -134,6 +134,13 @@ TEST(a_trace, is_exported_with_every_byte_that_moved) {
   EXPECT_EQ(summary.at("in").at("moves"), seen.count("fetches"));
   EXPECT_EQ(summary.at("peak_bytes"), seen.count("peak_bytes"));
 
+  const auto blame =
+      nlohmann::json::parse(spillway({"trace", "blame", "--json", file.path()}).out).at(0);
+  uint64_t blamed = 0;
+  for (const auto& kernel : blame.at("kernels")) blamed += kernel.at("ns").get<uint64_t>();
+  EXPECT_EQ(blamed, blame.at("ns"));
+  EXPECT_GT(blamed, 0u);
+
   const std::string table = spillway({"trace", "export", "--csv", "evicted", file.path()}).out;
   EXPECT_EQ(static_cast<uint64_t>(std::ranges::count(table, '\n')), 1 + seen.count("evictions"));
   EXPECT_EQ(spillway({"trace", "export", "--csv", "nothing", file.path()}).exit_code, 125);

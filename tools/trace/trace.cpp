@@ -17,6 +17,7 @@ namespace {
 constexpr TraceVerb kVerbs[] = {
     {"summary", "what was allocated, moved and waited for, and which ranges moved most",
      declare_summary, summarise_trace},
+    {"blame", "which kernels waited how long, and for which ranges", declare_blame, blame_trace},
     {"dump", "every event, as text or JSON lines", declare_dump, dump_trace},
     {"export", "for Perfetto, or as CSV", declare_export, export_trace},
 };

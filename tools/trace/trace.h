@@ -22,6 +22,8 @@ struct TraceVerb {
   int (*run)();
 };
 
+void declare_blame(CLI::App& app);
+int blame_trace();
 void declare_dump(CLI::App& app);
 int dump_trace();
 void declare_export(CLI::App& app);
