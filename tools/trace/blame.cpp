@@ -71,13 +71,20 @@ std::vector<std::pair<Key, Cost>> dearest(const std::map<Key, Cost>& costs) {
   return sorted;
 }
 
+std::string text(uint64_t range) {
+  return std::to_string(range);
+}
+std::string text(const std::string& kernel) {
+  return readable(kernel);
+}
+
 template <class Key>
 void print_table(const char* title, const std::map<Key, Cost>& costs, uint64_t all) {
   fmt::print("  {:>7} {:>10} {:>8} {:>10}  {}\n", "share", "waited", "times", "bytes", title);
   for (const auto& [key, cost] : dearest(costs))
     fmt::print("  {:>6.1f}% {:>10} {:>8} {:>10}  {}\n",
                100 * static_cast<double>(cost.ns) / static_cast<double>(std::max<uint64_t>(all, 1)),
-               with_unit(cost.ns, "ns"), cost.stalls, with_unit(cost.bytes, "B"), key);
+               with_unit(cost.ns, "ns"), cost.stalls, with_unit(cost.bytes, "B"), text(key));
 }
 
 template <class Key>

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -118,7 +119,8 @@ void print_direction(const char* what, const Direction& direction) {
 }
 
 void print_text(const std::string& path, const Totals& totals) {
-  fmt::print("{}: process {}, {}, policy {}\n", path, totals.pid, totals.program, totals.policy);
+  fmt::print("{}: process {}, {}, policy {}\n", path, totals.pid,
+             std::filesystem::path(totals.program).filename().string(), totals.policy);
   fmt::print("  {:9} {}; device budget {}, host {}\n", "time", with_unit(duration(totals), "ns"),
              with_unit(totals.budget, "B"), with_unit(totals.host, "B"));
   fmt::print("  {:9} {:>8} made   {:>10} at the peak; {} freed\n", "memory", totals.allocations,

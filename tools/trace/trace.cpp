@@ -2,11 +2,14 @@
 // spillway trace: a table of verbs, and what they have in common.
 #include "tools/trace/trace.h"
 
+#include <cxxabi.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <filesystem>
+#include <memory>
 
 #include "runtime/bytes.h"
 #include "tools/command.h"
@@ -109,6 +112,27 @@ std::string value_text(const Record& record, size_t place) {
       break;
   }
   return field.name == "address" ? fmt::format("{:#x}", number) : with_unit(number, field.unit);
+}
+
+std::string readable(const std::string& kernel) {
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> plain(
+      abi::__cxa_demangle(kernel.c_str(), nullptr, nullptr, &status), std::free);
+  if (!plain) return kernel;
+  std::string text = plain.get();
+  constexpr std::string_view kUnnamed = "(anonymous namespace)::";
+  for (size_t at; (at = text.find(kUnnamed)) != text.npos;) text.erase(at, kUnnamed.size());
+  // The parameters are the last parentheses outside of template arguments.
+  int depth = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    depth += text[i] == '<' ? 1 : text[i] == '>' ? -1 : 0;
+    if (text[i] == '(' && depth == 0) {
+      text.resize(i);
+      break;
+    }
+  }
+  if (text.starts_with("void ")) text.erase(0, 5);  // what a template of kernels returns
+  return text;
 }
 
 std::string with_unit(uint64_t number, std::string_view unit) {

@@ -42,6 +42,8 @@ void read_trace(const std::string& path,
 
 // A field as text: a word by its name, a number with nothing.
 std::string value_text(const Record& record, size_t place);
+// A kernel's name as a person writes it: demangled, without parameters and unnamed namespaces.
+std::string readable(const std::string& kernel);
 // As in 1.5 GiB, 12 us.
 std::string with_unit(uint64_t number, std::string_view unit);
 
