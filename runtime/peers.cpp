@@ -33,7 +33,7 @@ void open_to(Engine& engine, Device& home, const Device& guest) {
       {{CU_MEM_LOCATION_TYPE_DEVICE, guest.ordinal}, CU_MEM_ACCESS_FLAGS_PROT_READWRITE});
   std::vector<const Piece*> mapped;
   for (const Range* range : engine.ranges)
-    if (range->life != Life::Dead && range->device == home.ordinal)
+    if (range->device == home.ordinal)  // whatever its life: one that is being made has none yet
       for (const Piece& piece : range->pieces)
         if (is_mapped(piece)) mapped.push_back(&piece);
   CUresult result = CUDA_SUCCESS;
