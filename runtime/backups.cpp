@@ -241,18 +241,20 @@ void BackupPool::prepare_aside(uint64_t bytes, CUcontext context) noexcept {
   while (made_ + largest_ <= target_.load()) {
     int running = helpers_.load();
     if (running >= most || !helpers_.compare_exchange_strong(running, running + 1)) return;
-    if (!start_thread("spillway-pin", [this, context] {
+    const auto over = [this] {
+      helpers_--;
+      helpers_.notify_all();  // leave() may be waiting
+    };
+    if (!start_thread("spillway-pin", [this, context, over] {
           const Call call;
           RelaxedCapture relaxed(driver_);
           ContextScope scope(driver_, context);
           CUcontext current = nullptr;  // it may be gone by now
           if (driver_.cuCtxGetCurrent(&current) == CUDA_SUCCESS && current == context)
             fill(context);
-          helpers_--;
-          helpers_.notify_all();
+          over();
         })) {
-      helpers_--;
-      helpers_.notify_all();
+      over();
       return;
     }
   }

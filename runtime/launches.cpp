@@ -2,7 +2,6 @@
 // Launches and copies that need more than the launch path gives: something must come in, a layout
 // is not known yet, or memory is short.
 #include <algorithm>
-#include <array>
 
 #include "runtime/capture.h"
 #include "runtime/ledger.h"
@@ -113,11 +112,9 @@ bool Manager::use_joined(Range& at, CUdeviceptr address, StreamState& stream, Us
 
 void Manager::tell_launch(CUfunction function, void** params, void** extra,
                           const StreamState& stream) noexcept {
-  std::array<Range*, 1024> ranges;
-  size_t count = 0;
+  RangeIds ranges;
   const auto note = [&](uint64_t address) {
-    Range* range = owner_of(engine_.arena.at(address), address);
-    if (range && count < ranges.size()) ranges[count++] = range;
+    if (const Range* range = owner_of(engine_.arena.at(address), address)) ranges.add(*range);
     return true;
   };
   const Layout* layout = engine_.layouts.find(function);
@@ -125,7 +122,7 @@ void Manager::tell_launch(CUfunction function, void** params, void** extra,
     scan_extra(extra, engine_.arena.base(), engine_.arena.size(), note);
   else if (layout)
     scan_params(*layout, params, engine_.arena.base(), engine_.arena.size(), note);
-  tell_launched(layout ? layout->name : 0, &stream, {ranges.data(), count});
+  tell_launched(layout ? layout->name : 0, &stream, ranges);
 }
 
 CUresult Manager::launch_slowly(CUfunction function, void** params, void** extra, StreamRef ref,

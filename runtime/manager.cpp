@@ -43,7 +43,6 @@ Manager* Manager::start(const Driver& driver, const Config& config) noexcept {
     }
     write_summary_at_exit(*engine);
     begin_trace(*engine);
-    tell_budget(*engine, *engine->device());
     return new Manager(*engine.release());  // both leaked: the driver outlives our destructors
   } catch (...) {
     log_line(LogLevel::Warn, "not active: no host memory to start with");

@@ -12,7 +12,6 @@ namespace {
 
 // Shorter ones are the library's own work in the call.
 constexpr uint64_t kShortestStall = 10'000;  // ns
-constexpr size_t kMostRanges = 1024;         // of a launch, in the trace; on the caller's stack
 
 // Of an allocation; of a granule that two share, the one that is there.
 const Range* allocation(const Range& range) {
@@ -20,17 +19,6 @@ const Range* allocation(const Range& range) {
   const Range* first = range.first.load();
   return first ? first : range.second.load();
 }
-
-struct Ids {
-  uint64_t numbers[kMostRanges];
-  size_t count = 0;
-  void add(const Range& range) {
-    if (range.life == Life::Seam || count == kMostRanges) return;
-    if (count && numbers[count - 1] == range.buffer_id) return;
-    numbers[count++] = range.buffer_id;
-  }
-  std::span<const uint64_t> span() const { return {numbers, count}; }
-};
 
 std::string program() {
   char path[4096];
@@ -50,9 +38,8 @@ void begin_trace(Engine& engine) noexcept {
     const std::string about =
         fmt::format("\"pid\": {}, \"rank\": \"{}\", \"program\": \"{}\", \"policy\": \"{}\"",
                     getpid(), Path{"%r"}.expanded(), program(), config.policy.entry->name);
-    trace::start({config.trace.expanded(), config.trace_limit.count,
-                  config.trace_keep == TraceKeep::Last ? trace::Keep::Last : trace::Keep::First,
-                  about});
+    trace::start({config.trace.expanded(), config.trace_limit.count, config.trace_keep, about});
+    for (const Device* device : engine.devices()) tell_budget(engine, *device);
   } catch (...) {
     log_line(LogLevel::Warn, "no trace: no host memory to start with");
   }
@@ -70,32 +57,37 @@ void tell_moved(const Piece& piece, bool out, Cause cause) noexcept {
   const CUdeviceptr address = range.body + piece.offset;
   const uint64_t offset = owner && address > owner->base ? address - owner->base : 0;
   const uint64_t took = piece.asked ? trace::now() - piece.asked : 0;
-  const uint64_t id = owner ? owner->buffer_id : 0, device = static_cast<uint64_t>(range.device);
+  const trace::Moved moved{owner ? owner->buffer_id : 0,        offset, piece.bytes,
+                           static_cast<uint64_t>(range.device), cause,  took};
   if (out)
-    tell(trace::Evicted{id, offset, piece.bytes, device, cause, took});
+    tell(trace::Evicted{moved});
   else
-    tell(trace::Fetched{id, offset, piece.bytes, device, cause, took});
+    tell(trace::Fetched{moved});
+}
+
+void tell_launched(uint64_t kernel, const StreamState* stream, const RangeIds& ranges) noexcept {
+  tell(trace::Launched{kernel, stream ? stream->id : 0u, ranges.all()});
 }
 
 void tell_launched(uint64_t kernel, const StreamState* stream,
                    std::span<Range* const> ranges) noexcept {
   if (!trace::on()) return;
-  Ids ids;
+  RangeIds ids;
   for (const Range* range : ranges) ids.add(*range);
-  tell(trace::Launched{kernel, stream ? stream->id : 0u, ids.span()});
+  tell_launched(kernel, stream, ids);
 }
 
 void Stall::tell_end(trace::StallFor what, std::span<Range* const> ranges) const noexcept {
   if (!began_) return;
   const uint64_t took = trace::now() - began_;
   if (took < kShortestStall) return;
-  Ids ids;
+  RangeIds ids;
   uint64_t bytes = 0;
   for (const Range* range : ranges) {
     ids.add(*range);
     bytes += range->bytes;
   }
-  tell(trace::Stalled{what, took, bytes, ids.span()});
+  tell(trace::Stalled{what, took, bytes, ids.all()});
 }
 
 }  // namespace spillway

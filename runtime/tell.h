@@ -18,9 +18,27 @@ inline void tell(const E& event) noexcept {
 void begin_trace(Engine& engine) noexcept;
 void tell_budget(Engine& engine, const Device& device) noexcept;
 
+// Of a call's ranges, those that somebody allocated, as the trace numbers them; on its caller's
+// stack.
+class RangeIds {
+ public:
+  void add(const Range& range) {
+    if (range.life == Life::Seam || count_ == kMost) return;
+    if (count_ && numbers_[count_ - 1] == range.buffer_id) return;
+    numbers_[count_++] = range.buffer_id;
+  }
+  std::span<const uint64_t> all() const { return {numbers_, count_}; }
+
+ private:
+  static constexpr size_t kMost = 1024;
+  uint64_t numbers_[kMost];
+  size_t count_ = 0;
+};
+
 // A piece that has moved, and when it was asked to. With the ledger.
 void tell_moved(const Piece& piece, bool out, Cause cause) noexcept;
-// A launch that was submitted; of the ranges, those that somebody allocated.
+// A launch that was submitted.
+void tell_launched(uint64_t kernel, const StreamState* stream, const RangeIds& ranges) noexcept;
 void tell_launched(uint64_t kernel, const StreamState* stream,
                    std::span<Range* const> ranges) noexcept;
 // Calls of the application that had to wait, from construction on.

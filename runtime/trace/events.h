@@ -85,29 +85,25 @@ struct Launched {
   }
 };
 
-// Device bytes of a range went to the host; `took`: from the request to the end of the copy.
-struct Evicted {
-  static constexpr const char* kind = "evicted";
+// Bytes of a range on their way between device and host; `took`: from the request to the end of
+// the copy.
+struct Moved {
   uint64_t range = 0, offset = 0, bytes = 0, device = 0;
   Cause cause = Cause::Pressure;
   uint64_t took = 0;
   static constexpr auto fields() {
-    return std::tuple{Field{"range", &Evicted::range},      Field{"offset", &Evicted::offset, "B"},
-                      Field{"bytes", &Evicted::bytes, "B"}, Field{"device", &Evicted::device},
-                      Field{"cause", &Evicted::cause},      Field{"took", &Evicted::took, "ns"}};
+    return std::tuple{Field{"range", &Moved::range},      Field{"offset", &Moved::offset, "B"},
+                      Field{"bytes", &Moved::bytes, "B"}, Field{"device", &Moved::device},
+                      Field{"cause", &Moved::cause},      Field{"took", &Moved::took, "ns"}};
   }
 };
 
-struct Fetched {
+struct Evicted : Moved {  // to the host
+  static constexpr const char* kind = "evicted";
+};
+
+struct Fetched : Moved {  // to the device
   static constexpr const char* kind = "fetched";
-  uint64_t range = 0, offset = 0, bytes = 0, device = 0;
-  Cause cause = Cause::Launch;
-  uint64_t took = 0;
-  static constexpr auto fields() {
-    return std::tuple{Field{"range", &Fetched::range},      Field{"offset", &Fetched::offset, "B"},
-                      Field{"bytes", &Fetched::bytes, "B"}, Field{"device", &Fetched::device},
-                      Field{"cause", &Fetched::cause},      Field{"took", &Fetched::took, "ns"}};
-  }
 };
 
 // A thread of the application waited in a call of its own; the event is written at the end of it.

@@ -96,7 +96,7 @@ class Writer {
     for (Ring* ring = all.rings.load(std::memory_order_acquire); ring; ring = ring->next)
       if (const auto bytes = ring->written(); !bytes.empty()) pieces.push_back({ring, bytes});
     if (pieces.empty()) return true;
-    if (written_ > target_.limit / (target_.keep == Keep::Last ? 2 : 1) && !turn_over())
+    if (written_ > target_.limit / (target_.keep == TraceKeep::Last ? 2 : 1) && !turn_over())
       return false;
     if (!tell_names()) return false;
     for (const Piece& piece : pieces) {
@@ -113,7 +113,7 @@ class Writer {
   }
 
   bool turn_over() {
-    if (target_.keep == Keep::First) {
+    if (target_.keep == TraceKeep::First) {
       log(LogLevel::Info, "the trace is full: {} has {} bytes (SPILLWAY_TRACE_LIMIT)", target_.path,
           written_);
       return false;
@@ -142,14 +142,13 @@ class Writer {
     {
       Registry& all = registry();
       std::lock_guard held(all.mutex);
-      const auto add = [&](const auto& event) {
+      while (names_told_ < all.names.size()) {
+        const auto& [what, text] = all.names[names_told_++];
         const size_t before = bytes.size();
         bytes.resize(before + kLongestEvent);
-        bytes.resize(
-            static_cast<size_t>(encode(bytes.data() + before, now(), event) - bytes.data()));
-      };
-      for (; names_told_ < all.names.size(); ++names_told_)
-        add(Named{names_told_ + 1, all.names[names_told_].first, all.names[names_told_].second});
+        uint8_t* const end = encode(bytes.data() + before, now(), Named{names_told_, what, text});
+        bytes.resize(static_cast<size_t>(end - bytes.data()));
+      }
     }
     return bytes.empty() || block(0, bytes);
   }

@@ -8,14 +8,14 @@
 #include <cstdint>
 #include <string>
 
-namespace spillway::trace {
+#include "runtime/option_types.h"
 
-enum class Keep { Last, First };  // of what is more than the limit
+namespace spillway::trace {
 
 struct Target {
   std::string path;    // expanded
-  uint64_t limit = 0;  // bytes on disk; with Keep::Last half of them are in `path`.old
-  Keep keep = Keep::Last;
+  uint64_t limit = 0;  // bytes on disk; with TraceKeep::Last half of them are in `path`.old
+  TraceKeep keep = TraceKeep::Last;
   std::string about;  // JSON members for the head, as in "\"pid\": 1"
 };
 

@@ -37,7 +37,7 @@ void tell(const E& event) {
 
 class Trace : public testing::Test {
  protected:
-  bool begin(uint64_t limit = 1 << 30, trace::Keep keep = trace::Keep::Last) {
+  bool begin(uint64_t limit = 1 << 30, TraceKeep keep = TraceKeep::Last) {
     return trace::start({path(), limit, keep, "\"pid\": 7"});
   }
   std::string path() const { return folder_.path + "/trace"; }
@@ -52,11 +52,25 @@ class Trace : public testing::Test {
     }
     return "";
   }
-  uint64_t count(const std::string& kind) const {
-    TraceReader reader(path());
+  static uint64_t count(TraceReader& reader, const std::string& kind) {
     uint64_t found = 0;
     for (Record record; reader.next(&record);) found += record.kind->name == kind;
     return found;
+  }
+  uint64_t count(const std::string& kind) const {
+    TraceReader reader(path());
+    return count(reader, kind);
+  }
+
+  // A file with a Freed in each of four blocks, as it stands at path().
+  std::string four_blocks() {
+    EXPECT_TRUE(begin());
+    for (uint64_t i = 0; i < 4; ++i) {
+      tell(trace::Freed{i});
+      std::this_thread::sleep_for(std::chrono::milliseconds(150));
+    }
+    trace::stop();
+    return read_file(path());
   }
 
  private:
@@ -193,7 +207,7 @@ TEST_F(Trace, KeepsTheLastPartAndTheNamesInIt) {
 }
 
 TEST_F(Trace, KeepsTheFirstPart) {
-  ASSERT_TRUE(begin(8 << 10, trace::Keep::First));
+  ASSERT_TRUE(begin(8 << 10, TraceKeep::First));
   std::mt19937_64 random(1);
   for (uint64_t i = 0; i < 4000 && trace::on(); ++i) {
     tell(trace::Evicted{random(), random(), random(), 0, Cause::Pressure, i});
@@ -209,13 +223,7 @@ TEST_F(Trace, KeepsTheFirstPart) {
 }
 
 TEST_F(Trace, EveryPrefixOfAFileIsReadUpToTheLastWholeBlock) {
-  ASSERT_TRUE(begin());
-  for (uint64_t i = 0; i < 4; ++i) {
-    tell(trace::Freed{i});
-    std::this_thread::sleep_for(std::chrono::milliseconds(150));
-  }
-  trace::stop();
-  const std::string whole = read_file(path());
+  const std::string whole = four_blocks();
   ASSERT_EQ(count("freed"), 4u);
   uint64_t before = 0;
   for (size_t size = 0; size < whole.size(); ++size) {
@@ -232,13 +240,7 @@ TEST_F(Trace, EveryPrefixOfAFileIsReadUpToTheLastWholeBlock) {
 }
 
 TEST_F(Trace, DamageCostsItsBlockAndNoMore) {
-  ASSERT_TRUE(begin());
-  for (uint64_t i = 0; i < 4; ++i) {
-    tell(trace::Freed{i});
-    std::this_thread::sleep_for(std::chrono::milliseconds(150));
-  }
-  trace::stop();
-  const std::string whole = read_file(path());
+  const std::string whole = four_blocks();
   const size_t head = whole.find("SPWB");
   std::mt19937 random(7);
   for (int trial = 0; trial < 500; ++trial) {
@@ -247,8 +249,7 @@ TEST_F(Trace, DamageCostsItsBlockAndNoMore) {
     damaged[place] = static_cast<char>(damaged[place] ^ (1 << random() % 8));
     overwrite(damaged);
     TraceReader reader(path());
-    uint64_t events = 0;
-    for (Record record; reader.next(&record);) events += record.kind->name == "freed";
+    const uint64_t events = count(reader, "freed");
     EXPECT_GE(events, 3u) << place;
     EXPECT_TRUE(events == 4 || reader.damaged_blocks() == 1 || reader.cut_short()) << place;
   }
@@ -301,7 +302,7 @@ TEST_F(Trace, ANewerWritersEventsAreNamed) {
 
 TEST_F(Trace, AFileThatCannotBeMadeLetsTheJobGoOn) {
   testing::internal::CaptureStderr();
-  EXPECT_FALSE(trace::start({"/nowhere/at/all", 1 << 20, trace::Keep::Last, "\"pid\": 1"}));
+  EXPECT_FALSE(trace::start({"/nowhere/at/all", 1 << 20, TraceKeep::Last, "\"pid\": 1"}));
   EXPECT_NE(testing::internal::GetCapturedStderr().find("/nowhere/at/all cannot be created"),
             std::string::npos);
   ASSERT_EQ(symlink("/tmp/somewhere-else", path().c_str()), 0);
