@@ -3,11 +3,11 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
 
 #include "runtime/config.h"
 #include "runtime/presets.h"
 #include "tools/command.h"
+#include "tools/json.h"
 
 namespace spillway::tools {
 namespace {
@@ -31,9 +31,7 @@ void print_json(const Config& config) {
                     {"syntax", option.syntax()},
                     {"meaning", option.doc}});
   }
-  // A path may hold any bytes; JSON may not.
-  const auto replace = nlohmann::ordered_json::error_handler_t::replace;
-  fmt::print("{}\n", rows.dump(2, ' ', false, replace));
+  fmt::print("{}\n", text_of(rows));
 }
 
 void print_text(const Config& config) {

@@ -6,10 +6,10 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 
 #include "interpose/hooks.h"
 #include "tools/command.h"
+#include "tools/json.h"
 
 namespace spillway::tools {
 namespace {
@@ -54,7 +54,7 @@ void print_json(const std::vector<const HookInfo*>& rows) {
         {{"symbol", row->symbol}, {"decision", decision_of(*row).name}, {"reason", row->why}});
     if (!row->answer.empty()) out.back()["answer"] = row->answer;
   }
-  fmt::print("{}\n", out.dump(2));
+  fmt::print("{}\n", text_of(out));
 }
 
 void print_text(const std::vector<const HookInfo*>& rows) {

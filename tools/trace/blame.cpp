@@ -5,8 +5,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 
+#include "tools/json.h"
 #include "tools/trace/trace.h"
 
 namespace spillway::tools {
@@ -120,8 +120,7 @@ int blame_trace() {
     print_table("kernel", blame.kernels, blame.all.ns);
     print_table("range", blame.ranges, blame.all.ns);
   }
-  if (as_json)
-    fmt::print("{}\n", all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  if (as_json) fmt::print("{}\n", text_of(all));
   return 0;
 }
 

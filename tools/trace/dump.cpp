@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
 
+#include "tools/json.h"
 #include "tools/trace/trace.h"
 
 namespace spillway::tools {
@@ -29,8 +29,7 @@ void print_json(const Record& record, const std::string& path) {
     else
       value = value_text(record, place);
   }
-  // A name may hold any bytes; JSON may not.
-  fmt::print("{}\n", line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  fmt::print("{}\n", text_of(line, -1));
 }
 
 void print_text(const Record& record, uint64_t begin) {

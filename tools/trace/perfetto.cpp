@@ -5,9 +5,9 @@
 #include <fmt/format.h>
 
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 
+#include "tools/json.h"
 #include "tools/trace/export.h"
 
 namespace spillway::tools {
@@ -30,8 +30,7 @@ class Tracks {
 
   void put(Json event) {
     event["pid"] = pid_;
-    fmt::print(out_, "{}\n  {}", std::exchange(*first_, false) ? "" : ",",
-               event.dump(-1, ' ', false, Json::error_handler_t::replace));
+    fmt::print(out_, "{}\n  {}", std::exchange(*first_, false) ? "" : ",", text_of(event, -1));
   }
   void name_process(const std::string& name) {
     put({{"ph", "M"}, {"name", "process_name"}, {"tid", 0}, {"args", {{"name", name}}}});
@@ -66,13 +65,12 @@ void count(Tracks& tracks, const State& state, uint64_t time) {
        {"args", {{"allocated", state.live}, {"evicted", std::max<int64_t>(0, state.away)}}}});
 }
 
-template <class E>
-void put_move(Tracks& tracks, State& state, const E& move, bool in, uint64_t time) {
+void put_move(Tracks& tracks, State& state, const trace::Moved& move, bool in, uint64_t time) {
   const uint64_t tid = tracks.track(kDirections + 2 * move.device + in,
                                     fmt::format("device {} {}", move.device, in ? "in" : "out"));
   tracks.put({{"ph", "X"},
               {"name", fmt::format("range {}", move.range)},
-              {"cat", E::kind},
+              {"cat", in ? trace::Fetched::kind : trace::Evicted::kind},
               {"ts", microseconds(time - std::min(time, move.took))},
               {"dur", microseconds(move.took)},
               {"tid", tid},

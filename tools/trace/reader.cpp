@@ -71,7 +71,7 @@ KindInfo kind_from(const json& event) {
 }  // namespace
 
 TraceReader::TraceReader(const std::filesystem::path& path)
-    : file_(path, std::ios::binary), unpacker_(ZSTD_createDCtx()) {
+    : file_(path, std::ios::binary), unpacker_(ZSTD_createDCtx(), ZSTD_freeDCtx) {
   try {
     if (!file_) throw TraceError(std::strerror(errno));
     if (std::filesystem::is_directory(path)) throw TraceError("is a directory");
@@ -80,14 +80,11 @@ TraceReader::TraceReader(const std::filesystem::path& path)
     file_.seekg(0);
     read_head();
   } catch (const std::exception& error) {
-    ZSTD_freeDCtx(unpacker_);
     throw TraceError(path.string() + ": " + error.what());
   }
 }
 
-TraceReader::~TraceReader() {
-  ZSTD_freeDCtx(unpacker_);
-}
+TraceReader::~TraceReader() = default;
 
 void TraceReader::read_head() {
   trace::FileHead head;
@@ -111,43 +108,49 @@ void TraceReader::read_head() {
   expected_ = at_ = sizeof head + head.head_bytes;
 }
 
-// Moves on to the next place that looks like the beginning of a block. False: there is none.
-bool TraceReader::find_block() {
-  constexpr std::array<char, 4> kMagic = trace::BlockHead{}.magic;
+namespace {
+constexpr std::array<char, 4> kBlockMagic = trace::BlockHead{}.magic;
+}
+
+// From where no block is, on to the next place that looks like the beginning of one, or to where
+// none can begin any more.
+void TraceReader::skip_to_a_block() {
   std::array<char, 64 << 10> window;
+  at_++;
   while (size_ - at_ >= sizeof(trace::BlockHead)) {
     file_.clear();
     file_.seekg(static_cast<std::streamoff>(at_));
     file_.read(window.data(), window.size());
     const std::string_view seen(window.data(), static_cast<size_t>(file_.gcount()));
-    if (seen.size() < kMagic.size()) return false;
-    const size_t place = seen.find(std::string_view(kMagic.data(), kMagic.size()));
+    if (seen.size() < kBlockMagic.size()) break;
+    const size_t place = seen.find(std::string_view(kBlockMagic.data(), kBlockMagic.size()));
     if (place != std::string_view::npos) {
       at_ += place;
-      return true;
+      return;
     }
-    at_ += seen.size() - kMagic.size() + 1;
+    at_ += seen.size() - kBlockMagic.size() + 1;
   }
-  return false;
+  at_ = size_;
 }
 
 // The next block that is whole and sound, at its first event.
 bool TraceReader::read_block() {
   enum { Nothing, Unfinished, Damage } skipped = at_ < size_ ? Unfinished : Nothing;
-  while (find_block()) {
+  for (; size_ - at_ >= sizeof(trace::BlockHead); skip_to_a_block()) {
     trace::BlockHead head;
     file_.clear();
     file_.seekg(static_cast<std::streamoff>(at_));
     file_.read(reinterpret_cast<char*>(&head), sizeof head);
     const uint64_t end = at_ + sizeof head + head.packed_bytes;
-    const bool plausible = file_ && head.packed_bytes <= trace::kLargestBlock &&
+    const bool plausible = file_ && head.magic == kBlockMagic &&
+                           head.packed_bytes <= trace::kLargestBlock &&
                            head.raw_bytes <= trace::kLargestBlock;
     if (plausible && end <= size_) {
       packed_.resize(head.packed_bytes);
       raw_.resize(head.raw_bytes);
       file_.read(packed_.data(), head.packed_bytes);
-      const size_t raw =
-          ZSTD_decompressDCtx(unpacker_, raw_.data(), raw_.size(), packed_.data(), packed_.size());
+      const size_t raw = ZSTD_decompressDCtx(unpacker_.get(), raw_.data(), raw_.size(),
+                                             packed_.data(), packed_.size());
       from_ = raw_.data();
       end_ = from_ + head.raw_bytes;
       if (file_ && raw == head.raw_bytes && trace::get(&from_, end_, &slot_)) {
@@ -157,7 +160,6 @@ bool TraceReader::read_block() {
       }
     }
     if (!plausible || end <= size_) skipped = Damage;
-    at_++;  // not here
   }
   // What is left is no block: the last one was being written, or something broke it.
   damaged_ += skipped == Damage;

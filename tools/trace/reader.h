@@ -57,8 +57,6 @@ class TraceReader {
   // Throws TraceError: there is no such file, or it is not a trace (the message says which).
   explicit TraceReader(const std::filesystem::path& path);
   ~TraceReader();
-  TraceReader(const TraceReader&) = delete;
-  TraceReader& operator=(const TraceReader&) = delete;
 
   const nlohmann::json& head() const { return *head_; }
   const std::vector<KindInfo>& kinds() const { return kinds_; }
@@ -76,8 +74,8 @@ class TraceReader {
 
  private:
   void read_head();
-  bool find_block();
   bool read_block();
+  void skip_to_a_block();
   bool decode(Record* record);
 
   std::ifstream file_;
@@ -85,7 +83,7 @@ class TraceReader {
   uint64_t expected_ = 0;  // where the next block begins if nothing is damaged
   std::unique_ptr<nlohmann::json> head_;
   std::vector<KindInfo> kinds_;
-  ZSTD_DCtx_s* unpacker_;
+  std::unique_ptr<ZSTD_DCtx_s, size_t (*)(ZSTD_DCtx_s*)> unpacker_;
   std::vector<char> packed_;
   std::vector<uint8_t> raw_;
   const uint8_t* from_ = nullptr;

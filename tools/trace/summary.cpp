@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// spillway trace summary: totals, causes, and the ranges and kernels that cost most.
+// spillway trace summary: totals, causes, and the ranges that moved most.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
 #include <map>
-#include <nlohmann/json.hpp>
 
+#include "tools/json.h"
 #include "tools/trace/trace.h"
 
 namespace spillway::tools {
@@ -34,12 +34,9 @@ struct Totals {
   Direction out, in;
   std::map<std::string, std::pair<uint64_t, uint64_t>> stalls;  // what for: count, ns
   std::map<uint64_t, RangeTotals> ranges;
-  std::map<uint64_t, std::string> names;
-  std::map<uint64_t, uint64_t> launches_of;  // a kernel
 };
 
-template <class E>
-void count_move(Totals& totals, Direction& direction, const E& move) {
+void count_move(Totals& totals, Direction& direction, const trace::Moved& move) {
   direction.count++;
   direction.bytes += move.bytes;
   direction.bytes_by_cause[std::string(name(move.cause))] += move.bytes;
@@ -63,7 +60,6 @@ void add(Totals& totals, const Record& record) {
     if (range != totals.ranges.end()) totals.live -= std::min(totals.live, range->second.bytes);
   } else if (const auto launch = TraceReader::as<trace::Launched>(record)) {
     totals.launches++;
-    totals.launches_of[launch->kernel]++;
     for (const uint64_t range : launch->ranges) totals.ranges[range].launches++;
   } else if (const auto out = TraceReader::as<trace::Evicted>(record)) {
     count_move(totals, totals.out, *out);
@@ -76,8 +72,6 @@ void add(Totals& totals, const Record& record) {
   } else if (const auto budget = TraceReader::as<trace::Budget>(record)) {
     totals.budget = budget->bytes;
     totals.host = budget->host;
-  } else if (const auto named = TraceReader::as<trace::Named>(record)) {
-    totals.names[named->name] = named->text;
   }
 }
 
@@ -190,8 +184,7 @@ int summarise_trace() {
     else
       print_text(path, totals);
   }
-  if (as_json)
-    fmt::print("{}\n", all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  if (as_json) fmt::print("{}\n", text_of(all));
   return 0;
 }
 
