@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "tests/bench/median.h"
 #include "tests/support/arguments.h"
 #include "tests/support/place.h"
 
@@ -16,12 +17,6 @@ namespace {
 struct Times {
   double ordered = 0, plain = 0;
 };
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
 
 Times measure(bool hooked, int batches) {
   const support::TemporaryFile summary(".json");
@@ -71,13 +66,13 @@ int main(int argc, char** argv) {
   std::printf("%-30s %10s  %s\n", "one pair", "median ns", "least..most");
   const auto row = [](const char* name, const std::vector<double>& values) {
     const auto [least, most] = std::minmax_element(values.begin(), values.end());
-    std::printf("%-30s %10.1f  %.1f..%.1f\n", name, median(values), *least, *most);
+    std::printf("%-30s %10.1f  %.1f..%.1f\n", name, bench::median(values), *least, *most);
   };
   row("cuMemAllocAsync, driver's pool", ordered[0]);
   row("cuMemAllocAsync, the library", ordered[1]);
   row("cuMemAlloc, driver", plain[0]);
   row("cuMemAlloc, the library", plain[1]);
-  const double pair = median(ordered[1]), base = median(ordered[0]);
+  const double pair = bench::median(ordered[1]), base = bench::median(ordered[0]);
   std::printf("alloc: pair=%.1f base=%.1f ratio=%.4f pairs_per_s=%.0f\n", pair, base, pair / base,
               1e9 / pair);
   return 0;

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "tests/bench/median.h"
 #include "tests/bench/shapes.h"
 #include "tests/support/arguments.h"
 #include "tests/support/place.h"
@@ -17,12 +18,6 @@
 namespace {
 
 enum class Driver { Null, Simulated, Installed };
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
 
 std::map<std::string, double> measure(Driver driver, bool hooked, int batches) {
   const support::Gpu gpu =
@@ -92,11 +87,12 @@ int main(int argc, char** argv) {
   for (const bench::Shape& shape : bench::kShapes) {
     const auto [least, most] =
         std::minmax_element(added[shape.kernel].begin(), added[shape.kernel].end());
-    std::printf("%-12s %9.1f %9.1f %9.1f  %.1f..%.1f\n", shape.kernel, median(base[shape.kernel]),
-                median(hooked[shape.kernel]), median(added[shape.kernel]), *least, *most);
+    std::printf("%-12s %9.1f %9.1f %9.1f  %.1f..%.1f\n", shape.kernel,
+                bench::median(base[shape.kernel]), bench::median(hooked[shape.kernel]),
+                bench::median(added[shape.kernel]), *least, *most);
   }
   std::printf("launch: base=%.1f hooked=%.1f added4=%.1f added16=%.1f\n",
-              median(base["pointers_4"]), median(hooked["pointers_4"]), median(added["pointers_4"]),
-              median(added["pointers_16"]));
+              bench::median(base["pointers_4"]), bench::median(hooked["pointers_4"]),
+              bench::median(added["pointers_4"]), bench::median(added["pointers_16"]));
   return 0;
 }

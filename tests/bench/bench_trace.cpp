@@ -11,6 +11,7 @@
 
 #include "runtime/trace/recorder.h"
 #include "runtime/trace/writer.h"
+#include "tests/bench/median.h"
 #include "tests/support/arguments.h"
 #include "tests/support/place.h"
 #include "tools/trace/reader.h"
@@ -22,16 +23,11 @@ using spillway::tools::Record;
 using spillway::tools::TraceReader;
 namespace trace = spillway::trace;
 
-double median(std::vector<double> values) {
-  std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
-  return values[values.size() / 2];
-}
-
 // A launch that names four ranges, in bursts between which the ring is emptied.
 double event_ns(const std::string& file, int bursts) {
   constexpr int kBurst = 5000;
   static std::atomic<trace::Ring*> ring{nullptr};
-  if (!trace::start({file, 1ull << 40, trace::Keep::Last, "\"pid\": 1"}))
+  if (!trace::start({file, 1ull << 40, spillway::TraceKeep::Last, "\"pid\": 1"}))
     throw std::runtime_error("cannot write " + file);
   uint64_t ranges[4] = {};
   std::vector<double> times;
@@ -50,9 +46,9 @@ double event_ns(const std::string& file, int bursts) {
   }
   trace::stop();
   const auto [least, most] = std::ranges::minmax(times);
-  std::printf("one event: median %.1f ns, %.1f to %.1f in %d bursts of %d\n", median(times), least,
-              most, bursts, kBurst);
-  return median(times);
+  std::printf("one event: median %.1f ns, %.1f to %.1f in %d bursts of %d\n", bench::median(times),
+              least, most, bursts, kBurst);
+  return bench::median(times);
 }
 
 struct Read {
@@ -106,7 +102,7 @@ int main(int argc, char** argv) {
     for (int round = 0; round < 3; ++round) rates.push_back(read(events.path()).per_second / 1e6);
     if (const uint64_t lost = read(events.path()).lost)
       std::printf("%llu events were lost\n", static_cast<unsigned long long>(lost));
-    std::printf("trace: event=%.1f bytes=%.1f read=%.1f\n", event, bytes, median(rates));
+    std::printf("trace: event=%.1f bytes=%.1f read=%.1f\n", event, bytes, bench::median(rates));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench_trace: %s\n", error.what());
     return 1;

@@ -11,27 +11,17 @@ World small_device() {
   return World().device(24_MiB).budget(16_MiB);
 }
 
-struct Way {
-  const char* program;
-  const char* story;
-};
-
-// The story alone names a test.
-[[maybe_unused]] void PrintTo(const Way& way, std::ostream* out) {
-  *out << way.program << ' ' << way.story;
-}
-
-class Hidden : public testing::TestWithParam<Way> {};
+class Hidden : public testing::TestWithParam<Story> {};
 
 TEST_P(Hidden, addresses_lead_to_their_bytes_in_place) {
-  small_device().tells_the_same(GetParam().program, GetParam().story, pushed_out);
+  small_device().tells_the_same(GetParam().program, GetParam().name, pushed_out);
 }
 
 TEST_P(Hidden, addresses_lead_to_their_bytes_with_copies_only) {
-  small_device().copy_only().tells_the_same(GetParam().program, GetParam().story, moved);
+  small_device().copy_only().tells_the_same(GetParam().program, GetParam().name, moved);
 }
 
-constexpr Way kWays[] = {
+constexpr Story kWays[] = {
     {"arguments", "deep_in_a_struct"},
     {"arguments", "numbers_that_look_like_an_address"},
     {"arguments", "behind_four_kilobytes_of_arguments"},
@@ -54,8 +44,7 @@ constexpr Way kWays[] = {
     {"textures", "a_texture_that_outlives_its_memory"},
     {"textures", "a_surface_over_an_array"},
 };
-INSTANTIATE_TEST_SUITE_P(with, Hidden, testing::ValuesIn(kWays),
-                         [](const auto& info) { return std::string(info.param.story); });
+INSTANTIATE_TEST_SUITE_P(with, Hidden, testing::ValuesIn(kWays), by_story);
 
 TEST(memory_that_somebody_else_may_use, moves_again_when_nobody_does) {
   small_device().tells_the_same("stillness", "handles_that_are_given_back", pushed_out);

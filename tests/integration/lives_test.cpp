@@ -6,44 +6,45 @@ using namespace integration;
 
 namespace {
 
-class Lives : public testing::TestWithParam<const char*> {};
+World small_device() {
+  return World().device(16_MiB).budget(12_MiB);
+}
+
+class Lives : public testing::TestWithParam<Story> {};
 
 TEST_P(Lives, go_on_under_pressure) {
-  World().device(16_MiB).budget(12_MiB).tells_the_same("lives", GetParam());
+  small_device().tells_the_same(GetParam().program, GetParam().name);
 }
 
 TEST_P(Lives, go_on_with_copies_only) {
-  World().device(16_MiB).budget(12_MiB).copy_only().tells_the_same("lives", GetParam());
+  small_device().copy_only().tells_the_same(GetParam().program, GetParam().name);
 }
 
-INSTANTIATE_TEST_SUITE_P(that, Lives,
-                         testing::Values("contexts_come_and_go", "the_primary_context_is_reset",
-                                         "the_primary_context_is_released", "two_contexts_at_once",
-                                         "contexts_destroyed_in_flight",
-                                         "contexts_come_and_go_beside_another",
-                                         "modules_are_unloaded_and_loaded_again",
-                                         "streams_are_destroyed_in_flight"),
-                         [](const auto& info) { return std::string(info.param); });
-
-class Processes : public testing::TestWithParam<const char*> {};
-
-TEST_P(Processes, begin_and_end_under_pressure) {
-  World().device(16_MiB).budget(12_MiB).tells_the_same("processes", GetParam());
-}
-
-TEST_P(Processes, begin_and_end_with_copies_only) {
-  World().device(16_MiB).budget(12_MiB).copy_only().tells_the_same("processes", GetParam());
-}
-
-INSTANTIATE_TEST_SUITE_P(that, Processes,
-                         testing::Values("a_child_without_cuda", "a_child_that_execs",
-                                         "a_child_that_tries_cuda", "a_child_that_is_first",
-                                         "exit_with_work_in_flight", "frees_in_an_exit_handler",
-                                         "children_while_memory_moves", "grandchildren",
-                                         "signals_while_memory_moves", "a_signal_that_is_handled",
-                                         "interrupted_again_and_again", "exits_while_memory_moves",
-                                         "exec_while_memory_moves", "threads_that_end"),
-                         [](const auto& info) { return std::string(info.param); });
+constexpr Story kLives[] = {
+    {"lives", "contexts_come_and_go"},
+    {"lives", "the_primary_context_is_reset"},
+    {"lives", "the_primary_context_is_released"},
+    {"lives", "two_contexts_at_once"},
+    {"lives", "contexts_destroyed_in_flight"},
+    {"lives", "contexts_come_and_go_beside_another"},
+    {"lives", "modules_are_unloaded_and_loaded_again"},
+    {"lives", "streams_are_destroyed_in_flight"},
+    {"processes", "a_child_without_cuda"},
+    {"processes", "a_child_that_execs"},
+    {"processes", "a_child_that_tries_cuda"},
+    {"processes", "a_child_that_is_first"},
+    {"processes", "exit_with_work_in_flight"},
+    {"processes", "frees_in_an_exit_handler"},
+    {"processes", "children_while_memory_moves"},
+    {"processes", "grandchildren"},
+    {"processes", "signals_while_memory_moves"},
+    {"processes", "a_signal_that_is_handled"},
+    {"processes", "interrupted_again_and_again"},
+    {"processes", "exits_while_memory_moves"},
+    {"processes", "exec_while_memory_moves"},
+    {"processes", "threads_that_end"},
+};
+INSTANTIATE_TEST_SUITE_P(that, Lives, testing::ValuesIn(kLives), by_story);
 
 TEST(small_allocations, are_left_to_the_driver) {
   World().tells_the_same("lives", "small_allocations", [](const Seen& seen) {

@@ -3,6 +3,14 @@
 
 namespace integration {
 
+void PrintTo(const Story& story, std::ostream* out) {
+  *out << story.program << ' ' << story.name;
+}
+
+std::string by_story(const testing::TestParamInfo<Story>& info) {
+  return info.param.name;
+}
+
 int schedules() {
   return support::slowness() > 1 ? 2 : 10;
 }

@@ -30,6 +30,14 @@ struct Seen {
   uint64_t moves() const { return count("evictions") + count("fetches"); }
 };
 
+// A story of one of several programs, as the parameter of a test; its name alone names the test.
+struct Story {
+  const char* program;
+  const char* name;
+};
+void PrintTo(const Story& story, std::ostream* out);
+std::string by_story(const testing::TestParamInfo<Story>& info);
+
 // Schedules under which everything is tried: 10, fewer with sanitizers.
 int schedules();
 

@@ -21,14 +21,21 @@ void Generator::emit(int stream, Work work) {
   operations.push_back({stream, symbols, std::move(work)});
 }
 
+namespace {
+
+size_t in_granules(size_t bytes) {
+  return (bytes + kServed - 1) / kServed * kServed;
+}
+
+}  // namespace
+
 // What the library has of it on a device.
 size_t Generator::rounded(int buffer) const {
   const Buffer& one = plan_.buffers[buffer];
   // The driver's row distance is not known here: 512 is the most it rounds to.
   const size_t bytes =
       one.source == Source::Pitch ? (one.width + 511) / 512 * 512 * one.height : one.bytes;
-  return bytes < kServed || is_the_drivers(one.source) ? 0
-                                                       : (bytes + kServed - 1) / kServed * kServed;
+  return bytes < kServed || is_the_drivers(one.source) ? 0 : in_granules(bytes);
 }
 
 // All that is held now, on whatever device.
@@ -57,8 +64,7 @@ void Generator::account(const std::vector<Access>& touched) {
     for (const auto& [graph, live] : graphs_) {
       for (const Node& node : live.made.nodes) {
         const GraphAllocate* one = std::get_if<GraphAllocate>(&node.work);
-        if (one != nullptr && !elsewhere(one->buffer))
-          small += (one->bytes + kServed - 1) / kServed * kServed;
+        if (one != nullptr && !elsewhere(one->buffer)) small += in_granules(one->bytes);
       }
     }
     for (int buffer : needed) {
@@ -70,8 +76,7 @@ void Generator::account(const std::vector<Access>& touched) {
       const Buffer& one = plan_.buffers[buffer];
       // The driver counts these in granules, and a pool keeps what was freed until somebody waits.
       if (is_the_drivers(one.source))
-        small +=
-            (one.bytes + kServed - 1) / kServed * kServed * (one.source == Source::OwnPool ? 2 : 1);
+        small += in_granules(one.bytes) * (one.source == Source::OwnPool ? 2 : 1);
       else if (rounded(buffer) == 0)
         small += one.bytes;
     }
@@ -182,6 +187,12 @@ std::vector<int> Generator::readable_buffers() const {
       readable.push_back(buffer);
   }
   return readable;
+}
+
+void Generator::keep_linear(std::vector<int>* buffers, size_t least) const {
+  std::erase_if(*buffers, [&](int one) {
+    return plan_.buffers[one].source == Source::Pitch || plan_.buffers[one].bytes < least;
+  });
 }
 
 std::optional<int> Generator::pick_own_buffer(bool pitched) {

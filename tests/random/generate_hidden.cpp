@@ -214,9 +214,7 @@ void Generator::arrays() {
   if (one.context != here_) return;
   const size_t row = one.width * kWord, bytes = row * one.height;
   std::vector<int> buffers = own_buffers();
-  std::erase_if(buffers, [&](int buffer) {
-    return plan_.buffers[buffer].source == Source::Pitch || plan_.buffers[buffer].bytes < bytes;
-  });
+  keep_linear(&buffers, bytes);
   if (buffers.empty()) return;
   const int buffer = random_.one_of(buffers);
   const size_t room = plan_.buffers[buffer].bytes - bytes;

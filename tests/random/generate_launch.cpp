@@ -7,6 +7,15 @@
 namespace random_program {
 
 // Few elements whatever the size: a launch costs well under a millisecond on one core.
+// A kernel that writes a part of it.
+Launch Generator::fill_of(int buffer) {
+  Launch fill;
+  fill.arguments = {part_of(buffer, kWord, true)};
+  fill.elements = static_cast<uint32_t>(fill.arguments[0].bytes / kWord);
+  shape_threads(&fill);
+  return fill;
+}
+
 void Generator::shape_threads(Launch* launch) {
   const uint32_t touched = static_cast<uint32_t>(random_.between(500, 6000));
   launch->stride = std::max<uint32_t>(1, launch->elements / touched) | 1;
@@ -67,9 +76,7 @@ std::optional<Launch> Generator::make_words_launch(Kernel kernel) {
       return std::nullopt;
   }
   std::vector<int> sources = readable_buffers();
-  std::erase_if(sources, [&](int one) {
-    return plan_.buffers[one].source == Source::Pitch || plan_.buffers[one].bytes < 64;
-  });
+  keep_linear(&sources, 64);
   // A few distinct ones, or nearly every launch would need everything at once.
   const size_t distinct = random_.percent(10) ? sources.size() : random_.between(1, 4);
   while (sources.size() > distinct) {
@@ -160,11 +167,8 @@ void Generator::launch_barrier() {
 // `running`: what may still be in use when it begins.
 std::optional<Launch> Generator::make_dependent(const std::vector<Access>& running) {
   std::vector<int> own = own_buffers(), sources = readable_buffers();
-  const auto unfit = [&](int one) {
-    return plan_.buffers[one].source == Source::Pitch || plan_.buffers[one].bytes < 1024;
-  };
-  std::erase_if(own, unfit);
-  std::erase_if(sources, unfit);
+  keep_linear(&own, 1024);
+  keep_linear(&sources, 1024);
   if (own.size() < 2 || sources.empty()) return std::nullopt;
   Launch launch;
   launch.kernel = Kernel::Dependent;

@@ -71,10 +71,7 @@ void Generator::initialise(int index) {
     submit(pick_stream(), tail, {tail.target});
   }
   if (buffer.bytes < 1024 || random_.percent(20)) return;
-  Launch fill;
-  fill.arguments = {part_of(index, kWord, true)};
-  fill.elements = static_cast<uint32_t>(fill.arguments[0].bytes / kWord);
-  shape_threads(&fill);
+  const Launch fill = fill_of(index);
   submit(pick_stream(), fill, fill.arguments);
 }
 

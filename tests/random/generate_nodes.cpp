@@ -10,9 +10,7 @@ namespace random_program {
 // A word that kernels read, or also count in.
 std::optional<Access> Generator::pick_word(bool write) {
   std::vector<int> buffers = write ? own_buffers() : readable_buffers();
-  std::erase_if(buffers, [&](int one) {
-    return plan_.buffers[one].source == Source::Pitch || plan_.buffers[one].bytes < 64;
-  });
+  keep_linear(&buffers, 64);
   if (buffers.empty()) return std::nullopt;
   const int buffer = random_.one_of(buffers);
   const size_t words = plan_.buffers[buffer].bytes / kWord;
@@ -62,9 +60,7 @@ std::optional<NodeWork> Generator::make_updatable() {
 // Garbage when it appears, written once, read into what stays, and gone with its free.
 void Generator::add_memory(MakeGraph* graph) {
   std::vector<int> outs = own_buffers();
-  std::erase_if(outs, [&](int one) {
-    return plan_.buffers[one].source == Source::Pitch || plan_.buffers[one].bytes < 64;
-  });
+  keep_linear(&outs, 64);
   if (outs.empty()) return;
   const int out = random_.one_of(outs);
   Buffer buffer;
@@ -83,11 +79,7 @@ void Generator::add_memory(MakeGraph* graph) {
           0,
           true};
   append(graph, set);
-  Launch fill;
-  fill.arguments = {part_of(index, kWord, true)};
-  fill.elements = static_cast<uint32_t>(fill.arguments[0].bytes / kWord);
-  shape_threads(&fill);
-  append(graph, fill);
+  append(graph, fill_of(index));
   Access to = part_of(out, kWord, true), from = part_of(index, kWord, false);
   to.bytes = from.bytes = std::min(to.bytes, from.bytes);
   if (random_.percent(50)) {

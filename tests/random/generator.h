@@ -64,6 +64,8 @@ class Generator {
   std::vector<int> readable_buffers() const;
   std::optional<int> pick_host();
   int event_covering(int stream);
+  // Those without rows, of so many bytes at least.
+  void keep_linear(std::vector<int>* buffers, size_t least) const;
   Access part_of(int buffer, size_t unit, bool write);
 
   // generate_contexts.cpp
@@ -114,6 +116,7 @@ class Generator {
   std::optional<Copy> make_device_copy();
   void submit_copy(int stream, Copy copy);
   void shape_threads(Launch* launch);
+  Launch fill_of(int buffer);
 
   // generate_graph.cpp
   void make_graph();

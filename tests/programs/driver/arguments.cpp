@@ -56,13 +56,7 @@ void launch_extra(const char* name, void* buffer, size_t bytes) {
 }
 
 CUDA_KERNEL_NODE_PARAMS node_of(const char* name, Extra& extra) {
-  CUDA_KERNEL_NODE_PARAMS node{};
-  node.func = kernel(name);
-  node.gridDimX = 4;
-  node.blockDimX = 128;
-  node.gridDimY = node.gridDimZ = node.blockDimY = node.blockDimZ = 1;
-  node.extra = extra.list;
-  return node;
+  return kernel_node(kernel(name), 128, nullptr, extra.list);
 }
 
 }  // namespace

@@ -11,12 +11,7 @@ namespace story {
 constexpr size_t kBuffers = 7;  // 28 MiB
 
 inline std::vector<Buffer> filled() {
-  std::vector<Buffer> buffers;
-  for (size_t i = 0; i < kBuffers; ++i) {
-    buffers.push_back(allocate(4 * kMiB));
-    write_pattern(buffers.back(), static_cast<uint32_t>(i));
-  }
-  return buffers;
+  return filled(kBuffers, 4 * kMiB);
 }
 
 inline void press(const std::vector<Buffer>& buffers) {

@@ -7,34 +7,19 @@ using namespace story;
 
 namespace {
 
-std::vector<Buffer> filled(size_t count) {
-  std::vector<Buffer> buffers;
-  for (size_t i = 0; i < count; ++i) {
-    buffers.push_back(allocate(4 * kMiB));
-    write_pattern(buffers.back(), static_cast<uint32_t>(i));
-  }
-  return buffers;
-}
-
 struct AddNode {
   CUdeviceptr address;
   uint32_t words, stride, value;
   void* arguments[4];
-  CUDA_KERNEL_NODE_PARAMS params{};
+  CUDA_KERNEL_NODE_PARAMS params;
 
   AddNode(const Buffer& buffer, uint32_t amount)
       : address(buffer.address),
         words(static_cast<uint32_t>(buffer.bytes / 4)),
         stride(kStride),
         value(amount),
-        arguments{&address, &words, &stride, &value} {
-    params.func = kernel("add");
-    params.gridDimX = 4;
-    params.gridDimY = params.gridDimZ = 1;
-    params.blockDimX = 128;
-    params.blockDimY = params.blockDimZ = 1;
-    params.kernelParams = arguments;
-  }
+        arguments{&address, &words, &stride, &value},
+        params(kernel_node(kernel("add"), 128, arguments)) {}
   AddNode(const AddNode&) = delete;
 };
 
@@ -49,7 +34,7 @@ CUgraphExec instantiate(CUgraph graph) {
 // A captured step over three buffers, replayed between other work that pushes them out.
 STORY(captured_and_replayed) {
   begin();
-  const std::vector<Buffer> buffers = filled(7);
+  const std::vector<Buffer> buffers = filled(7, 4 * kMiB);
   CUstream stream = nullptr;
   MUST(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
   kernel("add");
@@ -72,7 +57,7 @@ STORY(captured_and_replayed) {
 // Copy and set nodes have the kind of memory built in: what they name stays where it is.
 STORY(copy_and_set_nodes) {
   const CUcontext context = begin();
-  const std::vector<Buffer> buffers = filled(7);
+  const std::vector<Buffer> buffers = filled(7, 4 * kMiB);
   CUgraph graph = nullptr;
   CUgraphNode set = nullptr, copy = nullptr, run = nullptr;
   MUST(cuGraphCreate(&graph, 0));
@@ -109,7 +94,7 @@ STORY(copy_and_set_nodes) {
 // The executable graph is pointed at other buffers, node by node and as a whole.
 STORY(updated_to_other_buffers) {
   begin();
-  const std::vector<Buffer> buffers = filled(7);
+  const std::vector<Buffer> buffers = filled(7, 4 * kMiB);
   CUgraph graph = nullptr;
   CUgraphNode first = nullptr, second = nullptr;
   MUST(cuGraphCreate(&graph, 0));
@@ -144,7 +129,7 @@ STORY(updated_to_other_buffers) {
 // A graph goes while a launch of it may still run, and so does a buffer it used.
 STORY(destroyed_in_flight) {
   begin();
-  std::vector<Buffer> buffers = filled(6);
+  std::vector<Buffer> buffers = filled(6, 4 * kMiB);
   CUstream stream = nullptr;
   MUST(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
   for (uint32_t round = 0; round < 5; ++round) {

@@ -203,12 +203,7 @@ STORY(a_table_that_a_graph_follows_in_haste) {
   CUdeviceptr from = table.address;
   uint32_t count = 2, words = 4 * kMiB / 4, stride = kStride, value = 10;
   void* arguments[] = {&from, &count, &words, &stride, &value};
-  CUDA_KERNEL_NODE_PARAMS node{};
-  node.func = kernel("add_through_table");
-  node.gridDimX = 4;
-  node.blockDimX = 128;
-  node.gridDimY = node.gridDimZ = node.blockDimY = node.blockDimZ = 1;
-  node.kernelParams = arguments;
+  const CUDA_KERNEL_NODE_PARAMS node = kernel_node(kernel("add_through_table"), 128, arguments);
   CUgraph graph = nullptr;
   CUgraphNode only = nullptr;
   CUgraphExec exec = nullptr;

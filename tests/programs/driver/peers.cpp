@@ -39,6 +39,16 @@ void copy_by_kernel(const Place& place, const Buffer& to, const Buffer& from) {
   MUST(cuLaunchKernel(place.copy_words, 4, 1, 1, 256, 1, 1, 0, nullptr, arguments, nullptr));
 }
 
+// Once all work of the current context is over.
+void expect_sevens(const Place& place) {
+  MUST(cuCtxSynchronize());
+  std::vector<uint32_t> seen(place.buffers[0].bytes / 4);
+  for (const Buffer& buffer : place.buffers) {
+    MUST(cuMemcpyDtoH(seen.data(), buffer.address, buffer.bytes));
+    for (const uint32_t word : seen) EXPECT(word == 7);
+  }
+}
+
 }  // namespace
 
 STORY(each_scans_its_own) {
@@ -103,12 +113,7 @@ STORY(threads_that_arrive_on_a_device_together) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  MUST(cuCtxSynchronize());
-  std::vector<uint32_t> seen(first.buffers[0].bytes / 4);
-  for (const Buffer& buffer : first.buffers) {
-    MUST(cuMemcpyDtoH(seen.data(), buffer.address, buffer.bytes));
-    for (const uint32_t word : seen) EXPECT(word == 7);
-  }
+  expect_sevens(first);
 }
 
 // Nor does it run anything before it is given a graph.
@@ -125,12 +130,7 @@ STORY(a_graph_of_a_device_without_memory_of_its_own) {
   }
   MUST(cuGraphInstantiate(&exec, graph, 0));
   MUST(cuGraphLaunch(exec, nullptr));
-  MUST(cuCtxSynchronize());
-  std::vector<uint32_t> seen(first.buffers[0].bytes / 4);
-  for (const Buffer& buffer : first.buffers) {
-    MUST(cuMemcpyDtoH(seen.data(), buffer.address, buffer.bytes));
-    for (const uint32_t word : seen) EXPECT(word == 7);
-  }
+  expect_sevens(first);
 }
 
 // What it needs on one device is no reason to take more from the other one.
@@ -144,20 +144,7 @@ STORY(a_graph_over_both_that_needs_memory) {
     CUdeviceptr out = first.buffers[i].address, in = second.buffers[i].address;
     uint32_t words = 4 * kMiB / 4, stride = 1;
     void* arguments[] = {&out, &in, &words, &stride};
-    const CUDA_KERNEL_NODE_PARAMS node{
-        .func = first.copy_words,
-        .gridDimX = 4,
-        .gridDimY = 1,
-        .gridDimZ = 1,
-        .blockDimX = 256,
-        .blockDimY = 1,
-        .blockDimZ = 1,
-        .sharedMemBytes = 0,
-        .kernelParams = arguments,
-        .extra = nullptr,
-        .kern = nullptr,
-        .ctx = nullptr,
-    };
+    const CUDA_KERNEL_NODE_PARAMS node = kernel_node(first.copy_words, 256, arguments);
     CUgraphNode made = nullptr;
     MUST(cuGraphAddKernelNode(&made, graph, nullptr, 0, &node));
   }

@@ -150,6 +150,18 @@ void expect_all(const std::vector<Buffer>& buffers, uint32_t added) {
     expect_pattern(buffers[i], static_cast<uint32_t>(i), added, kStride);
 }
 
+CUDA_KERNEL_NODE_PARAMS kernel_node(CUfunction function, unsigned threads, void** arguments,
+                                    void** extra) {
+  CUDA_KERNEL_NODE_PARAMS node{};
+  node.func = function;
+  node.gridDimX = 4;
+  node.blockDimX = threads;
+  node.gridDimY = node.gridDimZ = node.blockDimY = node.blockDimZ = 1;
+  node.kernelParams = arguments;
+  node.extra = extra;
+  return node;
+}
+
 CUresult try_add_to_all(const std::vector<Buffer>& buffers, uint32_t value, CUstream stream) {
   Many many{};
   EXPECT(buffers.size() <= kMany);

@@ -65,6 +65,10 @@ std::vector<Buffer> filled(size_t count, size_t bytes);
 void scan(const std::vector<Buffer>& buffers, uint32_t rounds, CUstream stream = nullptr);
 void expect_all(const std::vector<Buffer>& buffers, uint32_t added);
 
+// A graph's node of so many threads in each of four blocks.
+CUDA_KERNEL_NODE_PARAMS kernel_node(CUfunction function, unsigned threads, void** arguments,
+                                    void** extra = nullptr);
+
 // One launch over all of them, in a by-value struct.
 CUresult try_add_to_all(const std::vector<Buffer>& buffers, uint32_t value,
                         CUstream stream = nullptr);

@@ -123,12 +123,7 @@ STORY(in_a_graph) {
   CUtensorMap map = map_of(buffers[0]);
   uint32_t value = 5;
   void* arguments[] = {&map, &value};
-  CUDA_KERNEL_NODE_PARAMS node{};
-  node.func = function;
-  node.gridDimX = 4;
-  node.blockDimX = 64;
-  node.gridDimY = node.gridDimZ = node.blockDimY = node.blockDimZ = 1;
-  node.kernelParams = arguments;
+  const CUDA_KERNEL_NODE_PARAMS node = kernel_node(function, 64, arguments);
   CUgraph graph = nullptr;
   CUgraphNode added = nullptr;
   CUgraphExec exec = nullptr;

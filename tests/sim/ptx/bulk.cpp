@@ -14,11 +14,6 @@ namespace {
 constexpr unsigned kBulkAlign = 16, kBoxAlign = 128, kMapAlign = 64;
 constexpr int kGranuleShift = 21;
 
-template <class T>
-T& lane_of(Warp& w, uint32_t at, int lane) {
-  return reinterpret_cast<T*>(w.frame + at)[lane];
-}
-
 [[noreturn]] void refuse(Warp& w, const char* why) {
   w.grid->message = why;
   stop(w, Outcome::IllegalInstruction, 0);

@@ -67,11 +67,6 @@ bool has_passed(Warp& w, const char* at, uint64_t phase) {
   return false;
 }
 
-template <class T>
-T& lane_of(Warp& w, uint32_t at, int lane) {
-  return reinterpret_cast<T*>(w.frame + at)[lane];
-}
-
 void change(Warp& w, const Inst& in, char* at, int lane) {
   const auto kind = static_cast<Mbarrier>(in.aux);
   const uint32_t operand = lane_of<uint32_t>(w, in.r[2], lane);

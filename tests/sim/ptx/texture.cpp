@@ -14,11 +14,6 @@ namespace {
 
 using Edge = Texture::Edge;
 
-template <class T>
-T& lane_of(Warp& w, uint32_t at, int lane) {
-  return reinterpret_cast<T*>(w.frame + at)[lane];
-}
-
 char* host_of(const Warp& w, uint64_t address) {
   const bool inside = address - w.window_base < w.window_size;
   return reinterpret_cast<char*>(inside ? address + static_cast<uint64_t>(w.window_delta)

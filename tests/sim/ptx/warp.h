@@ -164,6 +164,12 @@ void run_warp(Warp& warp, uint64_t slice);
 // Ends the grid with this outcome: leaves by a long jump to run().
 [[noreturn]] void stop(Warp& warp, Outcome outcome, uint64_t address);
 
+// A register of a lane.
+template <class T>
+T& lane_of(Warp& warp, uint32_t at, int lane) {
+  return reinterpret_cast<T*>(warp.frame + at)[lane];
+}
+
 // An address that is none of the plain ones, or a value that is out of its space, as a host pointer
 // for `lane`; ends the grid when there is nothing there.
 uint64_t special_address(Warp& warp, uint64_t address, unsigned bytes, int lane);
