@@ -26,9 +26,6 @@ CUresult run(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause
   // The driver does look at the memory of copies and sets.
   if (fast_path.captures.load(std::memory_order_relaxed) && is_capturing(engine.driver, ref))
     return need == Need::Stable ? with_fixed(engine, ranges, submit) : submit();
-  // Known before anything is pinned: to make it known takes the tokens of others, whose movers may
-  // be waiting for a pin to go.
-  Device* device = engine.device();
   Arrivals arrivals;
   const Stall stall;
   CUresult result = acquire(engine, ranges, need, cause, &arrivals);
@@ -38,6 +35,7 @@ CUresult run(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause
   wait_for(engine, ref, arrivals);
   result = submit();
   // The driver needs memory for itself; what the launch names may have to make way, in part.
+  Device* device = engine.device();
   if (result == CUDA_ERROR_OUT_OF_MEMORY && device) {
     uint64_t own = 0;
     for (const Range* range : ranges)
@@ -167,7 +165,6 @@ CUresult Manager::touch_slowly(std::span<const Access> accesses, StreamRef ref,
 }
 
 CUresult Manager::hold_slowly(std::span<const Access> accesses, Submission submit) noexcept {
-  engine_.device();  // known, or it could not see what is mapped on another one
   std::vector<Range*> ranges;
   {
     Held held(engine_.ledger);

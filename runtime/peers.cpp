@@ -76,7 +76,6 @@ bool Manager::out_of_reach(CUdeviceptr to, CUdeviceptr from, Ends* ends) noexcep
 }
 
 void introduce(Engine& engine, Device& fresh) noexcept {
-  RelaxedCapture relaxed(engine.driver);
   for (Device* other : engine.devices()) {
     if (other == &fresh) continue;
     if (can_reach(engine.driver, *other, fresh)) open_to(engine, fresh, *other);

@@ -121,6 +121,9 @@ CUresult exhausted(Engine& engine, Device& device, const char* what, uint64_t by
 
 CUresult acquire(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause,
                  Arrivals* arrivals) noexcept {
+  // The caller's device is known from here on, and sees what is mapped on others. Not later: to
+  // make it known takes the tokens of others, whose movers may be waiting for a pin to go.
+  engine.device();
   Held held(engine.ledger);
   drop_dead(ranges);
   add_seams(ranges);
