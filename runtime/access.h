@@ -30,7 +30,8 @@ enum class PinReason {
   Graph,       // named by a memcpy, memset or batch node of an executable graph
   Hidden,      // its address was copied into device memory
   Waited,      // a stream waits on a value in it that somebody else writes
+  Examined,    // a kernel had its address, and what it stored is not known yet
 };
-inline constexpr int kPinReasons = static_cast<int>(PinReason::Waited) + 1;
+inline constexpr int kPinReasons = static_cast<int>(PinReason::Examined) + 1;
 
 }  // namespace spillway

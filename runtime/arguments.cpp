@@ -10,7 +10,8 @@ namespace {
 constexpr size_t kFirstTable = 1024;
 }
 
-Layouts::Layouts(const Driver& driver) : driver_(driver), table_(new Table(kFirstTable)) {}
+Layouts::Layouts(const Driver& driver, bool trust)
+    : driver_(driver), trust_(trust), table_(new Table(kFirstTable)) {}
 
 void Layouts::insert(Table& table, CUfunction function, const Layout* layout) {
   for (size_t i = hash(function);; i++) {
@@ -52,6 +53,7 @@ std::shared_ptr<const Layout> Layouts::learn(CUfunction function) noexcept {
   };
   if (!function) return nullptr;
   auto layout = std::make_shared<Layout>();
+  layout->plain = trust_;
   for (uint32_t index = 0;; index++) {
     size_t offset = 0, bytes = 0;
     const CUresult result = ask(index, &offset, &bytes);
@@ -81,6 +83,20 @@ void Layouts::clear() noexcept {
   std::lock_guard held(mutex_);
   replace(std::make_unique<Table>(kFirstTable));
   layouts_.clear();
+}
+
+Arguments read_arguments(const Arena& arena, const Layout* layout, void** params, void** extra) {
+  constexpr uint64_t kLeast = kGranule, kMost = uint64_t{1} << 47;  // what a device address may be
+  Arguments arguments;
+  const auto note = [&](uint64_t word) {
+    (arena.contains(word) ? arguments.ranges : arguments.others).push_back(word);
+    return true;
+  };
+  if (extra)
+    scan_extra(extra, kLeast, kMost - kLeast, note);
+  else if (layout && params)
+    scan_params(*layout, params, kLeast, kMost - kLeast, note);
+  return arguments;
 }
 
 }  // namespace spillway

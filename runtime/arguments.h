@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "runtime/arena.h"
 #include "runtime/driver.h"
 
 namespace spillway {
@@ -25,11 +26,17 @@ struct Layout {
   };
   std::vector<Word> words;
   uint64_t name = 0;  // of the kernel, for the trace; 0: not asked for
+
+  // What is known of the addresses that the kernel stores (examiner.h).
+  mutable std::atomic<bool> plain{false};  // none: its launches are not followed
+  mutable bool stores = false;             // some, in a launch that was followed; ledger
+  mutable uint8_t clean = 0;               // launches followed that stored none; ledger
 };
 
 class Layouts {
  public:
-  explicit Layouts(const Driver& driver);
+  // trust: kernels are plain from the start.
+  Layouts(const Driver& driver, bool trust);
   ~Layouts() { delete table_.load(); }
   Layouts(const Layouts&) = delete;
   Layouts& operator=(const Layouts&) = delete;
@@ -67,6 +74,7 @@ class Layouts {
   void replace(std::unique_ptr<Table> fresh);
 
   const Driver& driver_;
+  const bool trust_;
   std::atomic<Table*> table_;
   std::mutex mutex_;  // writers
   std::unordered_map<CUfunction, std::shared_ptr<const Layout>> layouts_;
@@ -123,5 +131,12 @@ inline bool scan_extra(void** extra, uint64_t base, uint64_t size, Visit&& visit
   const uint32_t step = bytes % kPackedStep ? 1 : kPackedStep;
   return !buffer || scan_words(buffer, buffer + bytes, step, base, size, visit);
 }
+
+// The words of a launch's arguments that may be addresses.
+struct Arguments {
+  std::vector<CUdeviceptr> ranges;  // in the arena
+  std::vector<CUdeviceptr> others;
+};
+Arguments read_arguments(const Arena& arena, const Layout* layout, void** params, void** extra);
 
 }  // namespace spillway

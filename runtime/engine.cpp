@@ -124,10 +124,10 @@ Device* Engine::serve_device(CUdevice ordinal) {
           "(in a container, try --cap-add SYS_NICE); evicted data is copied back before use",
           ordinal);
   }
-  if (!fresh->backups.in_place() && config.trust_arguments)
+  if (!fresh->backups.in_place() && config.trust_arguments == Trust::On)
     log(LogLevel::Info,
         "device {}: evicted data is nowhere mapped. A kernel that follows an address which another "
-        "kernel stored may fault; SPILLWAY_TRUST_ARGUMENTS=off prevents that",
+        "kernel stored may fault; SPILLWAY_TRUST_ARGUMENTS=examine or off prevents that",
         ordinal);
   if (config.banner)
     log(LogLevel::Off, "active: {}, budget {} of {}, host {}, in place {}",

@@ -29,6 +29,7 @@
 #include "runtime/completion.h"
 #include "runtime/config.h"
 #include "runtime/driver.h"
+#include "runtime/examiner.h"
 #include "runtime/hidden.h"
 #include "runtime/range.h"
 
@@ -122,6 +123,7 @@ struct External {
 };
 
 struct GraphUse {  // an executable graph: what a launch of it touches
+  Subject subject;
   std::vector<Range*> ranges;
   std::vector<Range*> stills;  // named by nodes whose operands must not move
 };
@@ -132,7 +134,10 @@ class Engine {
   static void make_current(Engine* engine) { current_.store(engine, std::memory_order_release); }
 
   Engine(const Driver& real, const Config& options)
-      : driver(real), config(options), layouts(driver), completion(driver, config.lockstep) {}
+      : driver(real),
+        config(options),
+        layouts(driver, config.trust_arguments == Trust::On),
+        completion(driver, config.lockstep) {}
 
   static constexpr int kMaxDevices = 64;
 
@@ -165,12 +170,13 @@ class Engine {
   uint64_t frees = 0;                        // numbers cached ranges
   Holds holds;
   Hidden hidden{holds};
+  Examiner examiner{*this};
   uint64_t buffer_ids = 0;
   uint32_t piece_ids = 0;
   bool said_exhausted = false;
 
   std::mutex accounts;
-  std::unordered_map<CUdeviceptr, External> externals;  // guarded by accounts
+  std::map<CUdeviceptr, External> externals;  // guarded by accounts
   std::unordered_map<CUmemGenericAllocationHandle, External> application_handles;
 
  private:

@@ -16,25 +16,25 @@ namespace {
 
 struct Named {
   std::vector<CUdeviceptr> used, still;
+  Subject subject;
   std::vector<Rewrite> rewrites;
   bool opaque = false;  // a node whose operands cannot be read: it may touch anything
 };
 
 void add_kernel(Engine& engine, CUfunction function, void** params, void** extra, Named& out) {
-  const auto note = [&](uint64_t address) {
-    out.used.push_back(address);
-    return true;
-  };
-  const uint64_t base = engine.arena.base(), size = engine.arena.size();
-  if (!engine.config.trust_arguments) {
+  const auto layout =
+      engine.config.trust_arguments == Trust::Off ? nullptr : engine.layouts.learn(function);
+  if (engine.config.trust_arguments == Trust::Off || (!extra && !layout)) {
     out.opaque = true;
-  } else if (extra) {
-    scan_extra(extra, base, size, note);
-  } else if (const auto layout = engine.layouts.learn(function)) {
-    if (params) scan_params(*layout, params, base, size, note);
-  } else {
-    out.opaque = true;
+    return;
   }
+  const Arguments arguments = read_arguments(engine.arena, layout.get(), params, extra);
+  out.used.insert(out.used.end(), arguments.ranges.begin(), arguments.ranges.end());
+  if (!layout || layout->plain.load(std::memory_order_relaxed)) return;
+  if (std::ranges::find(out.subject.kernels, layout) == out.subject.kernels.end())
+    out.subject.kernels.push_back(layout);
+  out.subject.words.insert(out.subject.words.end(), arguments.others.begin(),
+                           arguments.others.end());
 }
 
 bool names_device(CUmemorytype type) {
@@ -158,6 +158,11 @@ void add(Engine& engine, CUgraphExec exec, const Named& named) {
     for (const Rewrite& rewrite : named.rewrites)
       if (rewrite.source != Rewrite::Source::Set)
         engine.hidden.graph_rewrites[exec].push_back(rewrite);
+    Subject& subject = use.subject;
+    subject.kernels.insert(subject.kernels.end(), named.subject.kernels.begin(),
+                           named.subject.kernels.end());
+    subject.words.insert(subject.words.end(), named.subject.words.begin(),
+                         named.subject.words.end());
     const auto join = [&](Range* range) {
       if (std::ranges::find(use.ranges, range) != use.ranges.end()) return;
       use.ranges.push_back(range);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/hidden.h"
 
+#include <algorithm>
+
 #include "runtime/engine.h"
 
 namespace spillway {
@@ -24,13 +26,13 @@ void Holds::add(const Held&, Range& range, PinReason reason, uint64_t count) {
 }
 
 void Holds::drop(Engine& engine, const Held&, Range& range, uint64_t life, PinReason reason,
-                 uint64_t count) {
+                 uint64_t count, bool used) {
   const auto found = counts_.find(&range);
   if (found == counts_.end() || found->second.life != life || range.buffer_id != life) return;
   uint64_t& left = found->second.by_reason[static_cast<size_t>(reason)];
   left -= std::min(left, count);
   if (left) return;
-  engine.completion.mark_all_streams(range);
+  if (used) engine.completion.mark_all_streams(range);
   range.still &= ~bit(reason);
   if (!range.still) counts_.erase(found);
   engine.changed.notify_all();
@@ -52,19 +54,22 @@ void Hidden::put(Engine& engine, const Held& held, const std::vector<Word>& word
   for (const Word& word : words) {
     wipe(engine, held, word.holder, kWord);
     words_[word.holder] = word;
+    words_[word.holder].since = ++puts_;
+    note({Watch::Event::Kind::Put, word.holder, kWord, 0});
   }
-  any_.store(!words_.empty(), std::memory_order_relaxed);
+  update_any();
 }
 
 void Hidden::wipe(Engine& engine, const Held& held, CUdeviceptr begin, uint64_t bytes) {
   if (bytes < kWord) return;
+  note({Watch::Event::Kind::Wiped, begin, bytes, 0});
   auto each = words_.lower_bound(begin);
   while (each != words_.end() && each->first <= begin + bytes - kWord) {
     const Word& word = each->second;
     holds_.drop(engine, held, *word.range, word.life, PinReason::Hidden);
     each = words_.erase(each);
   }
-  any_.store(!words_.empty(), std::memory_order_relaxed);
+  update_any();
 }
 
 void Hidden::copied(const Held&, CUdeviceptr begin, uint64_t bytes, CUdeviceptr to,
@@ -72,12 +77,66 @@ void Hidden::copied(const Held&, CUdeviceptr begin, uint64_t bytes, CUdeviceptr 
   if (bytes < kWord) return;
   for (auto each = words_.lower_bound(begin);
        each != words_.end() && each->first <= begin + bytes - kWord; ++each)
-    out.push_back({to + (each->first - begin), each->second.target, nullptr, 0});
+    out.push_back({.holder = to + (each->first - begin), .target = each->second.target});
 }
 
-bool Hidden::empty(const Held&, CUdeviceptr begin, uint64_t bytes) const {
-  const auto first = words_.lower_bound(begin);
-  return first == words_.end() || first->first >= begin + bytes;
+bool Hidden::knows(const Held&, const Word& word) const {
+  const auto found = words_.find(word.holder);
+  return found != words_.end() && found->second.target == word.target &&
+         found->second.life == word.life;
+}
+
+void Hidden::watch(const Held&, Watch& watch) {
+  watch.since = puts_;
+  watches_.push_back(&watch);
+  update_any();
+}
+
+void Hidden::unwatch(const Held&, Watch& watch) {
+  std::erase(watches_, &watch);
+  update_any();
+}
+
+void Hidden::moved(const Held&, CUdeviceptr begin, uint64_t bytes, CUdeviceptr to) {
+  note({Watch::Event::Kind::Copied, begin, bytes, to});
+}
+
+void Hidden::replay(const Watch& watch, std::vector<Word>& words) {
+  const auto inside = [](const Watch::Event& event, const Word& word) {
+    return word.holder >= event.begin && word.holder + kWord <= event.begin + event.bytes;
+  };
+  for (const Watch::Event& event : watch.events) {
+    if (event.kind != Watch::Event::Kind::Copied) {  // what was put there is known by itself
+      std::erase_if(words, [&](const Word& word) { return inside(event, word); });
+      continue;
+    }
+    const size_t before = words.size();
+    for (size_t i = 0; i < before; i++) {
+      if (!inside(event, words[i])) continue;
+      Word copy = words[i];
+      copy.holder = event.to + (copy.holder - event.begin);
+      words.push_back(copy);
+    }
+  }
+}
+
+void Hidden::not_there(Engine& engine, const Held& held, CUdeviceptr begin, uint64_t bytes,
+                       const std::vector<Word>& found, const Watch& watch) {
+  auto each = words_.lower_bound(begin);
+  while (each != words_.end() && each->first + kWord <= begin + bytes) {
+    const Word& word = each->second;
+    const auto same = [&](const Word& other) {
+      return other.holder == word.holder && other.target == word.target;
+    };
+    // What was put later may have come later, and what the host puts may be on its way.
+    if (!word.stored || word.since > watch.since || std::ranges::any_of(found, same)) {
+      ++each;
+      continue;
+    }
+    holds_.drop(engine, held, *word.range, word.life, PinReason::Hidden);
+    each = words_.erase(each);
+  }
+  update_any();
 }
 
 void Hidden::put_object(const Held& held, Kind kind, uint64_t object, Range& range,

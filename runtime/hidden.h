@@ -31,8 +31,9 @@ class Holds {
   // `life`: of the range when it was held; what has died since is held no more. The last one to
   // let go notes everything submitted so far as a use of the range, for who knows what followed
   // the address.
+  // `used`: false where nobody can have.
   void drop(Engine& engine, const Held& held, Range& range, uint64_t life, PinReason reason,
-            uint64_t count = 1);
+            uint64_t count = 1, bool used = true);
   void died(const Held& held, Range& range);
   uint64_t bytes(const Held& held, PinReason reason, int device) const;
 
@@ -57,6 +58,8 @@ class Hidden {
     CUdeviceptr target = 0;
     Range* range = nullptr;  // in which the target lies; of that life
     uint64_t life = 0;
+    bool stored = false;  // by a kernel
+    uint64_t since = 0;   // when it was put
   };
 
   // The holders are there from now on, instead of what was at the same places. Each target must
@@ -67,7 +70,34 @@ class Hidden {
   // Words in the interval, as a copy of it would have them at `to`.
   void copied(const Held& held, CUdeviceptr begin, uint64_t bytes, CUdeviceptr to,
               std::vector<Word>& out) const;
-  bool empty(const Held& held, CUdeviceptr begin, uint64_t bytes) const;
+  bool knows(const Held& held, const Word& word) const;
+  template <class Visit>  // visit(Range&, life): where the words in the interval lead
+  void for_each_target(const Held&, CUdeviceptr begin, uint64_t bytes, Visit&& visit) const {
+    for (auto each = words_.lower_bound(begin); each != words_.end() && each->first < begin + bytes;
+         ++each)
+      visit(*each->second.range, each->second.life);
+  }
+
+  // What happens to words while a report on memory is on its way.
+  struct Watch {
+    struct Event {
+      enum class Kind : uint8_t { Wiped, Copied, Put } kind;
+      CUdeviceptr begin;
+      uint64_t bytes;
+      CUdeviceptr to;  // Copied
+    };
+    std::vector<Event> events;
+    uint64_t since = 0;
+  };
+  void watch(const Held& held, Watch& watch);
+  void unwatch(const Held& held, Watch& watch);
+  // What lies in the interval has been copied; after what it overwrote was wiped.
+  void moved(const Held& held, CUdeviceptr begin, uint64_t bytes, CUdeviceptr to);
+  // Words as they were when the watch began, as they are now.
+  static void replay(const Watch& watch, std::vector<Word>& words);
+  // A report on the interval found these words: what a kernel had stored there before is gone.
+  void not_there(Engine& engine, const Held& held, CUdeviceptr begin, uint64_t bytes,
+                 const std::vector<Word>& found, const Watch& watch);
 
   // Objects of the driver that keep an address.
   enum class Kind : uint8_t { Texture, TextureReference, Handle, Multicast, Synchronous };
@@ -79,6 +109,11 @@ class Hidden {
   // Variables of modules: what lies in them goes with the module.
   void variable(const Held& held, const void* module, CUdeviceptr address, uint64_t bytes);
   void unloaded(Engine& engine, const Held& held, const void* module);
+  template <class Visit>
+  void for_each_variable(const Held&, Visit&& visit) const {
+    for (const auto& [module, variables] : variables_)
+      for (const auto& [address, bytes] : variables) visit(address, bytes);
+  }
 
   // What the copy nodes of executable graphs put into memory at every launch.
   std::unordered_map<CUgraphExec, std::vector<Rewrite>> graph_rewrites;
@@ -90,8 +125,15 @@ class Hidden {
     PinReason reason = PinReason::Hidden;
   };
 
+  void note(Watch::Event event) {
+    for (Watch* watch : watches_) watch->events.push_back(event);
+  }
+  void update_any() { any_.store(!words_.empty() || !watches_.empty(), std::memory_order_relaxed); }
+
   Holds& holds_;
   std::atomic<bool> any_{false};
+  std::vector<Watch*> watches_;
+  uint64_t puts_ = 0;
   std::map<CUdeviceptr, Word> words_;  // by holder
   std::multimap<std::pair<Kind, uint64_t>, Object> objects_;
   std::unordered_map<const void*, std::map<CUdeviceptr, uint64_t>> variables_;

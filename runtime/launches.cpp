@@ -19,13 +19,15 @@ void add_live(Engine& engine, const Held& held, std::vector<Range*>& set, CUdevi
 }
 
 // Acquires, submits, notes the use, unpins.
-// `kernel`: its name in the trace, if this is a launch.
+// `kernel`: its name in the trace, if this is a launch. `subject`: the launch is to be followed.
 CUresult run(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause, StreamRef ref,
-             const Submission& submit, const uint64_t* kernel = nullptr) {
+             const Submission& submit, const uint64_t* kernel = nullptr,
+             const Subject* subject = nullptr) {
   // A recording runs nothing: what the graph touches is read when it is instantiated.
   // The driver does look at the memory of copies and sets.
   if (fast_path.captures.load(std::memory_order_relaxed) && is_capturing(engine.driver, ref))
     return need == Need::Stable ? with_fixed(engine, ranges, submit) : submit();
+  engine.examiner.settle(false);
   Arrivals arrivals;
   const Stall stall;
   CUresult result = acquire(engine, ranges, need, cause, &arrivals);
@@ -57,6 +59,8 @@ CUresult run(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause
     device->chunks.ask_again();
   }
   if (kernel) tell_launched(*kernel, stream, ranges);
+  if (subject && !subject->kernels.empty() && !ranges.empty() && result == CUDA_SUCCESS)
+    engine.examiner.follow(ref, *subject, ranges);
   // Numbered after the submission: a marker recorded in between does not claim to cover it.
   const uint64_t number = use_clock.fetch_add(1, std::memory_order_seq_cst);
   for (Range* range : ranges) Completion::mark(*range, stream, number);
@@ -125,27 +129,19 @@ void Manager::tell_launch(CUfunction function, void** params, void** extra,
 
 CUresult Manager::launch_slowly(CUfunction function, void** params, void** extra, StreamRef ref,
                                 Submission submit) noexcept {
-  if (!engine_.config.trust_arguments) return launch_anything(ref, submit);
-  std::vector<CUdeviceptr> named;
-  uint64_t kernel = 0;
-  const auto note = [&](uint64_t address) {
-    named.push_back(address);
-    return true;
-  };
-  if (extra) {
-    scan_extra(extra, engine_.arena.base(), engine_.arena.size(), note);
-  } else if (const auto layout = engine_.layouts.learn(function)) {
-    kernel = layout->name;
-    if (params) scan_params(*layout, params, engine_.arena.base(), engine_.arena.size(), note);
-  } else {
-    return launch_anything(ref, submit);
-  }
+  if (engine_.config.trust_arguments == Trust::Off) return launch_anything(ref, submit);
+  const auto layout = engine_.layouts.learn(function);
+  if (!extra && !layout) return launch_anything(ref, submit);
+  const Arguments named = read_arguments(engine_.arena, layout.get(), params, extra);
+  Subject subject;
+  if (layout && !layout->plain.load(std::memory_order_relaxed)) subject = {{layout}, named.others};
+  const uint64_t kernel = layout ? layout->name : 0;
   std::vector<Range*> ranges;
   {
     Held held(engine_.ledger);
-    for (const CUdeviceptr address : named) add_live(engine_, held, ranges, address);
+    for (const CUdeviceptr address : named.ranges) add_live(engine_, held, ranges, address);
   }
-  return run(engine_, ranges, Need::Device, Cause::Launch, ref, submit, &kernel);
+  return run(engine_, ranges, Need::Device, Cause::Launch, ref, submit, &kernel, &subject);
 }
 
 CUresult Manager::launch_anything(StreamRef ref, Submission submit) noexcept {
@@ -175,15 +171,21 @@ CUresult Manager::hold_slowly(std::span<const Access> accesses, Submission submi
 
 CUresult Manager::launch_graph(CUgraphExec exec, StreamRef ref, Submission submit) noexcept {
   std::vector<Range*> ranges;
-  if (!engine_.config.trust_arguments) ranges = all_live(engine_);
+  if (engine_.config.trust_arguments == Trust::Off) ranges = all_live(engine_);
+  Subject subject;
   {
     Held held(engine_.ledger);
     const auto found = engine_.graphs.find(exec);
-    if (found != engine_.graphs.end())
-      for (Range* range : found->second.ranges)
+    if (found != engine_.graphs.end()) {
+      const GraphUse& use = found->second;
+      for (Range* range : use.ranges)
         if (std::ranges::find(ranges, range) == ranges.end()) ranges.push_back(range);
+      for (const auto& kernel : use.subject.kernels)
+        if (!kernel->plain.load(std::memory_order_relaxed)) subject.kernels.push_back(kernel);
+      if (!subject.kernels.empty()) subject.words = use.subject.words;
+    }
   }
-  return run(engine_, ranges, Need::Device, Cause::Launch, ref, submit);
+  return run(engine_, ranges, Need::Device, Cause::Launch, ref, submit, nullptr, &subject);
 }
 
 }  // namespace spillway

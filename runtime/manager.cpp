@@ -62,6 +62,7 @@ void Manager::context_destroying(CUcontext context) noexcept {
     engine_.driver.cuCtxSynchronize();  // work in flight uses what is unmapped next
   }
   engine_.completion.context_destroying(context);
+  engine_.examiner.context_gone(context);
   drop_context(engine_, context);
 }
 

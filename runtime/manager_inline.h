@@ -35,23 +35,24 @@ CUresult Manager::launch(CUfunction function, void** params, void** extra, Strea
     thread.enter();
     const uint64_t number = use_clock.fetch_add(1, std::memory_order_relaxed);
     const bool shared = stream->shared.load(std::memory_order_relaxed);
+    const Layout* layout = engine_.layouts.find(function);
+    const bool plain = layout && layout->plain.load(std::memory_order_relaxed);
     const auto use = [&](uint64_t address) {
       Range* range = arena.at(address);
       if (!range) return true;
+      if (!plain) return false;  // what it stores is not known yet
       if (range->joined.load(std::memory_order_relaxed)) [[unlikely]]
         return use_joined(*range, address, *stream, {stream->id, number}, shared);
       if (!range->settled.load(std::memory_order_seq_cst)) return false;
       Completion::mark_again(*range, *stream, {stream->id, number}, shared);
       return true;
     };
-    bool ready;
-    if (extra) {
-      ready = engine_.config.trust_arguments && scan_extra(extra, arena.base(), arena.size(), use);
-    } else {
-      const Layout* layout = engine_.layouts.find(function);
-      ready = layout && (params || layout->words.empty()) &&
+    bool ready = layout;
+    if (extra)
+      ready = ready && scan_extra(extra, arena.base(), arena.size(), use);
+    else
+      ready = ready && (params || layout->words.empty()) &&
               scan_params(*layout, params, arena.base(), arena.size(), use);
-    }
     if (ready && !fast_path.captures.load(std::memory_order_relaxed)) [[likely]] {
       stream->last.store(number, std::memory_order_relaxed);
       const CUresult result = submit();

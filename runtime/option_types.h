@@ -43,6 +43,7 @@ struct PolicyName {
 
 enum class InPlace { Auto, On, Off };
 enum class MemoryReport { Virtual, Physical };
+enum class Trust { Examine, On, Off };
 enum class TraceKeep { Last, First };
 
 // The spelling of each value of an option that is an enum, in the order of the enum.
@@ -51,6 +52,9 @@ inline constexpr std::array<std::string_view, 0> kSpelling{};
 template <>
 inline constexpr std::array kSpelling<InPlace>{std::string_view("auto"), std::string_view("on"),
                                                std::string_view("off")};
+template <>
+inline constexpr std::array kSpelling<Trust>{std::string_view("examine"), std::string_view("on"),
+                                             std::string_view("off")};
 template <>
 inline constexpr std::array kSpelling<TraceKeep>{std::string_view("last"),
                                                  std::string_view("first")};

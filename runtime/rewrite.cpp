@@ -81,7 +81,7 @@ void read_row(const Arena& arena, uint64_t from, CUdeviceptr to, size_t bytes, W
     for_words(arena, block, part, [&](size_t at, uint64_t word) {
       // What reaches the holder reaches the rest of the same range with it.
       if (arena.at(to + done + at) != arena.at(word))
-        out.push_back({to + done + at, word, nullptr, 0});
+        out.push_back({.holder = to + done + at, .target = word});
     });
     if (part < kBlock) return;
     done += kBlock - kWord + kStep;  // an address may begin in the last word
@@ -176,6 +176,15 @@ CUresult acquire_fixed(Engine& engine, CUdeviceptr address, std::vector<Range*>&
   return ranges.empty() ? CUDA_SUCCESS : acquire(engine, ranges, Need::Fixed, Cause::Pin);
 }
 
+// For reports on memory that are on their way.
+void note_moved(Engine& engine, const Held& held, std::span<const Rewrite> rewrites) {
+  for (const Rewrite& rewrite : rewrites)
+    if (rewrite.source == Rewrite::Source::Any)
+      rewrite.for_each_row([&](uint64_t from, CUdeviceptr to) {
+        engine.hidden.moved(held, from, rewrite.width, to);
+      });
+}
+
 }  // namespace
 
 CUresult Manager::rewrite_slowly(std::span<const Rewrite> rewrites, StreamRef ref,
@@ -198,6 +207,7 @@ CUresult Manager::rewrite_slowly(std::span<const Rewrite> rewrites, StreamRef re
   for (const Rewrite& rewrite : rewrites)
     rewrite.for_each_row(
         [&](uint64_t, CUdeviceptr to) { engine_.hidden.wipe(engine_, held, to, rewrite.width); });
+  note_moved(engine_, held, rewrites);
   engine_.hidden.put(engine_, held, words);
   return result;
 }
@@ -213,11 +223,12 @@ CUresult Manager::rewrite_by_graph(CUgraphExec exec, Submission submit) noexcept
   }
   Words words;
   for (const Rewrite& rewrite : rewrites) find_words(engine_, rewrite, words);
-  if (words.empty()) return submit();
+  if (words.empty() && !engine_.hidden.any()) return submit();
   CUresult result = hold_words(engine_, words);
   if (result != CUDA_SUCCESS) return result;
   result = submit();
   Held held(engine_.ledger);
+  note_moved(engine_, held, rewrites);
   engine_.hidden.put(engine_, held, words);
   return result;
 }

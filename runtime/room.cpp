@@ -6,6 +6,7 @@
 
 #include "runtime/ledger.h"
 #include "runtime/log.h"
+#include "runtime/mover_thread.h"
 #include "runtime/seams.h"
 
 namespace spillway {
@@ -36,6 +37,7 @@ bool Room::make(uint64_t bytes, uint64_t wanted, std::vector<Chunk>* out) {
     {
       Unlocked open(held_);
       mover_.settle();
+      engine_.examiner.settle(false);
     }
     if (take(bytes, out)) return true;
     const uint64_t room = device_.chunks.room(device_.budget());
@@ -57,7 +59,10 @@ bool Room::free_some(uint64_t bytes) {
     stuck_.clear();
     return true;
   }
-  return drop_cached(bytes, true);
+  if (drop_cached(bytes, true)) return true;
+  // What kernels are being examined for stays where it is until then.
+  Unlocked open(held_);
+  return engine_.examiner.settle(true);
 }
 
 // What another thread has pinned for the length of its submission, or is about to free, may leave
@@ -217,6 +222,13 @@ void Room::shrink(bool wait) {
     const bool begun = held > most && free_some(held - most);
     if (!wait || (!begun && !settle_oldest(&Device::outs))) return;
   }
+}
+
+void make_way(Engine& engine, Device& device, uint64_t bytes) noexcept {
+  device.external += bytes;
+  if (device.chunks.held() <= device.budget()) return;
+  Held held(engine.ledger);
+  as_mover(engine, device, held, [&](Held& mine) { Room(engine, device, mine, {}).shrink(true); });
 }
 
 }  // namespace spillway

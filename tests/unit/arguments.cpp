@@ -60,7 +60,7 @@ struct Arguments : testing::Test {
 };
 
 TEST_F(Arguments, PlainPointersAreSeenAndOtherValuesAreNot) {
-  Layouts layouts(driver);
+  Layouts layouts(driver, true);
   const auto layout = layouts.learn(function({{0, 8}, {8, 4}, {16, 8}, {24, 8}}));
   uint64_t first = kBase, third = kBase + kSize, fourth = kBase + 5;
   uint32_t second = static_cast<uint32_t>(kBase);
@@ -68,7 +68,7 @@ TEST_F(Arguments, PlainPointersAreSeenAndOtherValuesAreNot) {
 }
 
 TEST_F(Arguments, PointersInStructsPassedByValueAreSeen) {
-  Layouts layouts(driver);
+  Layouts layouts(driver, true);
   struct {
     int count = 3;
     uint64_t pointers[3] = {kBase + 1, 42, kBase + 2};
@@ -78,7 +78,7 @@ TEST_F(Arguments, PointersInStructsPassedByValueAreSeen) {
 }
 
 TEST_F(Arguments, PointersInPackedStructsAreSeen) {
-  Layouts layouts(driver);
+  Layouts layouts(driver, true);
   struct __attribute__((packed)) {
     int count = 3;
     uint64_t pointer = kBase + 9;
@@ -89,7 +89,7 @@ TEST_F(Arguments, PointersInPackedStructsAreSeen) {
 
 // Their size is that of a struct of whole words.
 TEST_F(Arguments, PointersInAnArrayOfPackedStructsAreSeen) {
-  Layouts layouts(driver);
+  Layouts layouts(driver, true);
   struct __attribute__((packed)) {
     int count = 3;
     uint64_t pointer = kBase + 9;
@@ -100,7 +100,7 @@ TEST_F(Arguments, PointersInAnArrayOfPackedStructsAreSeen) {
 }
 
 TEST_F(Arguments, PointersInAStructPackedToBytesAreSeen) {
-  Layouts layouts(driver);
+  Layouts layouts(driver, true);
   struct __attribute__((packed)) {
     char kind = 3;
     uint64_t pointer = kBase + 9;
@@ -110,7 +110,7 @@ TEST_F(Arguments, PointersInAStructPackedToBytesAreSeen) {
 }
 
 TEST_F(Arguments, ATensorMapIsSeenByItsFirstWord) {
-  Layouts layouts(driver);
+  Layouts layouts(driver, true);
   alignas(64) uint64_t map[16] = {kBase + 77, 1, 2, 3};
   const auto layout = layouts.learn(function({{0, sizeof(map)}}));
   EXPECT_EQ(seen(*layout, {map}), (std::vector<uint64_t>{77}));
@@ -130,7 +130,7 @@ TEST_F(Arguments, AFlatBufferIsScannedToItsEndAndNoFurther) {
 }
 
 TEST_F(Arguments, AKernelHandleInTheFunctionsPlaceIsUnderstood) {
-  Layouts layouts(driver);
+  Layouts layouts(driver, true);
   kernels[0x99] = {{0, 8}};
   const auto layout = layouts.learn(reinterpret_cast<CUfunction>(0x99));
   ASSERT_TRUE(layout);
@@ -138,14 +138,14 @@ TEST_F(Arguments, AKernelHandleInTheFunctionsPlaceIsUnderstood) {
 }
 
 TEST_F(Arguments, AnUnknownHandleHasNoLayoutAndIsAskedForAgain) {
-  Layouts layouts(driver);
+  Layouts layouts(driver, true);
   EXPECT_FALSE(layouts.learn(reinterpret_cast<CUfunction>(0x77)));
   functions[0x77] = {{0, 8}};
   EXPECT_TRUE(layouts.learn(reinterpret_cast<CUfunction>(0x77)));
 }
 
 TEST_F(Arguments, AReusedHandleIsAskedForAnewAfterAnUnload) {
-  Layouts layouts(driver);
+  Layouts layouts(driver, true);
   const CUfunction handle = function({{0, 8}});
   layouts.learn(handle);
   ASSERT_NE(layouts.find(handle), nullptr);
@@ -156,7 +156,7 @@ TEST_F(Arguments, AReusedHandleIsAskedForAnewAfterAnUnload) {
 }
 
 TEST_F(Arguments, ThousandsOfKernelsStayFindableWhileOthersAreLearned) {
-  Layouts layouts(driver);
+  Layouts layouts(driver, true);
   std::vector<CUfunction> handles;
   for (int i = 0; i < 5000; i++) handles.push_back(function({{0, 8}, {8, 8u + 8u * (i % 4)}}));
   std::atomic<bool> done{false};

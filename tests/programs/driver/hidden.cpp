@@ -124,7 +124,8 @@ namespace {
 // Only kernels know these addresses: the one that makes the table or the list names them once.
 void write(const char* writer, const std::vector<Buffer>& buffers, const Buffer& to) {
   Many many{2, 0, 0, 0, {}};
-  for (size_t i = 0; i < 2; ++i) many.out[i] = reinterpret_cast<uint32_t*>(buffers[i].address);
+  for (size_t i = 0; i < many.count; ++i)
+    many.out[i] = reinterpret_cast<uint32_t*>(buffers[i].address);
   CUdeviceptr address = to.address;
   void* arguments[] = {&address, &many};
   launch(writer, arguments);
@@ -162,6 +163,118 @@ STORY(a_list_made_on_the_device) {
     MUST(cuCtxSynchronize());
   }
   expect(buffers, 30, 30, 3);
+}
+
+// A table for each batch, made by a kernel, followed, and gone: as grouped products do it. At the
+// end nothing is held any more.
+STORY(a_table_for_each_batch) {
+  begin();
+  const std::vector<Buffer> buffers = filled();
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    const Buffer table = allocate_async(4096, nullptr);
+    write_table({buffers[i], buffers[(i + 3) % buffers.size()]}, table);
+    add_through_table(table.address, 2, 1);
+    MUST(cuMemFreeAsync(table.address, nullptr));
+  }
+  MUST(cuCtxSynchronize());
+  expect_that_all_move(buffers, 1);
+  expect(buffers, 3, 3, 3);
+}
+
+// The copy is made before anybody can have seen what the kernel stored.
+STORY(a_table_made_on_the_device_and_copied_at_once) {
+  begin();
+  const std::vector<Buffer> buffers = filled();
+  const Buffer table = allocate(4096), other = allocate(2 * kMiB);
+  for (uint32_t round = 0; round < 3; ++round) {
+    write_table(buffers, table);
+    MUST(cuMemcpyDtoDAsync(other.address + kMiB, table.address, 64, nullptr));
+    MUST(cuMemsetD8Async(table.address, 0, 4096, nullptr));
+    press(buffers);
+    add_through_table(other.address + kMiB, 2, 10);
+    press(buffers);
+  }
+  expect(buffers, 30, 30, 6);
+  MUST(cuMemsetD8(other.address, 0, other.bytes));
+  expect_that_all_move(buffers, 1);
+}
+
+// What the table led to before the kernel wrote it again is free to move.
+STORY(a_table_that_a_kernel_writes_again) {
+  begin();
+  const std::vector<Buffer> buffers = filled();
+  const Buffer table = allocate(4096), none = allocate(2 * kMiB);
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    write_table({buffers[i]}, table);
+    add_through_table(table.address, 1, 1);
+    press(buffers);
+  }
+  write_table({none}, table);
+  MUST(cuCtxSynchronize());
+  expect_that_all_move(buffers, 1);
+  expect(buffers, 2, 2, 9);
+}
+
+STORY(a_table_of_a_thousand_addresses) {
+  begin();
+  const std::vector<Buffer> buffers = filled();
+  const Buffer table = allocate(16384);
+  CUdeviceptr to = table.address, even = buffers[0].address, odd = buffers[1].address;
+  uint32_t entries = 1000;
+  void* arguments[] = {&to, &entries, &even, &odd};
+  launch("fill_table", arguments);
+  for (uint32_t round = 0; round < 3; ++round) {
+    press(buffers);
+    add_through_table(table.address + 990 * sizeof(CUdeviceptr), 2, 10);
+  }
+  expect(buffers, 30, 30, 3);
+}
+
+STORY(a_table_that_a_graph_makes) {
+  begin();
+  const std::vector<Buffer> buffers = filled();
+  const Buffer table = allocate(4096);
+  CUdeviceptr to = table.address;
+  Many many{2, 0, 0, 0, {}};
+  for (size_t i = 0; i < 2; ++i) many.out[i] = reinterpret_cast<uint32_t*>(buffers[i].address);
+  void* arguments[] = {&to, &many};
+  const CUDA_KERNEL_NODE_PARAMS node = kernel_node(kernel("write_table"), 32, arguments);
+  CUgraph graph = nullptr;
+  CUgraphNode only = nullptr;
+  CUgraphExec exec = nullptr;
+  MUST(cuGraphCreate(&graph, 0));
+  MUST(cuGraphAddKernelNode(&only, graph, nullptr, 0, &node));
+  MUST(cuGraphInstantiate(&exec, graph, 0));
+  for (uint32_t round = 0; round < 4; ++round) {
+    MUST(cuGraphLaunch(exec, nullptr));
+    press(buffers);
+    add_through_table(table.address, 2, 10);
+    MUST(cuMemsetD8Async(table.address, 0, 4096, nullptr));
+  }
+  MUST(cuGraphExecDestroy(exec));
+  MUST(cuGraphDestroy(graph));
+  expect(buffers, 40, 40, 4);
+}
+
+STORY(a_variable_that_a_kernel_sets) {
+  begin();
+  const std::vector<Buffer> buffers = filled();
+  const CUmodule module = load_kernels();
+  CUdeviceptr variable = 0;
+  CUfunction set = nullptr, follow = nullptr;
+  MUST(cuModuleGetGlobal(&variable, nullptr, module, "hidden"));
+  MUST(cuModuleGetFunction(&set, module, "set_hidden"));
+  MUST(cuModuleGetFunction(&follow, module, "add_through_hidden"));
+  for (uint32_t round = 0; round < 4; ++round) {
+    CUdeviceptr address = buffers[round % 2].address;
+    uint32_t words = 4 * kMiB / 4, stride = kStride, value = 10;
+    void* setting[] = {&address};
+    void* adding[] = {&words, &stride, &value};
+    MUST(cuLaunchKernel(set, 1, 1, 1, 32, 1, 1, 0, nullptr, setting, nullptr));
+    press(buffers);
+    MUST(cuLaunchKernel(follow, 4, 1, 1, 128, 1, 1, 0, nullptr, adding, nullptr));
+  }
+  expect(buffers, 20, 20, 4);
 }
 
 STORY(a_call_after_a_fault) {

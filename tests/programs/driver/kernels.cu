@@ -88,6 +88,14 @@ __global__ void write_table(uint32_t** table, Many many) {
   for (uint32_t k = 0; k < many.count; ++k) table[k] = many.out[k];
 }
 
+__global__ void fill_table(uint32_t** table, uint32_t entries, uint32_t* even, uint32_t* odd) {
+  for (uint32_t k = thread_index(); k < entries; k += thread_count()) table[k] = k % 2 ? odd : even;
+}
+
+__global__ void set_hidden(uint32_t* address) {
+  if (thread_index() == 0) hidden = address;
+}
+
 __global__ void write_list(Element* first, Many many) {
   if (thread_index() != 0) return;
   for (uint32_t k = 0; k < many.count; ++k)

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// What kernels store. No call of the driver shows it, so the first launches of every kernel are
+// followed, in their stream, by a kernel of ours that reads the memory which the arguments name and
+// reports the addresses of ranges in it (find_addresses.ptx.h). A kernel that stored none in two
+// launches is taken to store none ever; one that did is followed at every launch. What the
+// arguments name stays where it is until the report is in, and what an address in memory leads to
+// is held still from then on, like one that the host put there (hidden.h).
+//
+// A kernel can only store an address that it was given, by an argument or by memory that an
+// argument leads to: a word that looks like another address is a number.
+#pragma once
+
+#include <cuda.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "runtime/access.h"
+#include "runtime/arguments.h"
+#include "runtime/hidden.h"
+#include "runtime/range.h"
+
+namespace spillway {
+
+class Engine;
+struct Device;
+
+// What follows a launch: kernels of whose stores too little is known, and what their arguments may
+// name beside ranges (any word of them).
+struct Subject {
+  std::vector<std::shared_ptr<const Layout>> kernels;
+  std::vector<CUdeviceptr> words;
+};
+
+class Examiner {
+ public:
+  explicit Examiner(Engine& engine) : engine_(engine) {}
+
+  // Right behind the launch, while its ranges are pinned. May wait for an earlier report when very
+  // many are on their way. Where a context cannot run our kernel, its kernels are trusted, and the
+  // log says so once.
+  void follow(StreamRef stream, const Subject& subject, std::span<Range* const> ranges) noexcept;
+  // Takes in the reports that are there. `wait`: one at least. False: there was none.
+  bool settle(bool wait) noexcept;
+  // Its work is over, and it is about to end.
+  void context_gone(CUcontext context) noexcept;
+
+ private:
+  struct Region {
+    CUdeviceptr begin = 0;
+    uint64_t bytes = 0;
+  };
+  struct Target {
+    Range* range = nullptr;
+    uint64_t life = 0;
+  };
+  struct Report;
+  struct Slot {  // one report on the device and where it is copied to
+    CUdeviceptr device = 0;
+    Report* host = nullptr;
+    CUevent event = nullptr;
+  };
+  struct Kit {                 // what a context needs for it
+    Device* device = nullptr;  // null: it cannot be had
+    CUfunction kernel = nullptr;
+    std::vector<Slot> spare;
+  };
+  struct Pending {
+    CUcontext context = nullptr;
+    Slot slot;
+    std::vector<std::shared_ptr<const Layout>> kernels;
+    std::vector<Target> named;    // by arguments; held until the report is in
+    std::vector<Target> reached;  // from memory that these lead to
+    std::vector<Region> regions;  // that were read
+    Hidden::Watch watch;          // what was overwritten, copied and put meanwhile
+  };
+
+  Kit* kit_of(CUcontext context) noexcept;
+  Kit make_kit() noexcept;
+  bool take_slot(Kit& kit, Slot* out) noexcept;
+  void gather(const Held& held, const Subject& subject, std::span<Range* const> ranges,
+              Pending& out);
+  bool submit(StreamRef stream, CUfunction kernel, const Pending& pending) noexcept;
+  // The report is in; null: there is none.
+  void learn(const Held& held, Pending& pending, const Report* report);
+
+  Engine& engine_;
+  std::mutex settling_;  // whoever takes in reports; before the ledger. Only queries and waits.
+  std::mutex mutex_;     // a leaf: what follows
+  std::map<CUcontext, Kit> kits_;
+  std::deque<std::unique_ptr<Pending>> pending_;  // oldest first
+};
+
+}  // namespace spillway
