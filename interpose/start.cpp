@@ -9,6 +9,7 @@
 #include "interpose/primary_contexts.h"
 #include "interpose/routes.h"
 #include "runtime/config.h"
+#include "runtime/live.h"
 #include "runtime/log.h"
 #include "runtime/manager.h"
 #include "runtime/presets.h"
@@ -25,6 +26,7 @@ constinit std::atomic<Phase> phase{Phase::Idle};
 void forget_in_child() {
   g_manager.store(nullptr, std::memory_order_relaxed);
   trace::forget_in_child();
+  forget_live_page();
   forget_primary_contexts();
   phase.store(Phase::Idle, std::memory_order_relaxed);
 }

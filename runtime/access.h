@@ -6,6 +6,8 @@
 #include <cuda.h>
 
 #include <cstddef>
+#include <iterator>
+#include <string_view>
 
 namespace spillway {
 
@@ -32,6 +34,9 @@ enum class PinReason {
   Waited,      // a stream waits on a value in it that somebody else writes
   Examined,    // a kernel had its address, and what it stored is not known yet
 };
+inline constexpr std::string_view kPinReasonNames[] = {
+    "exported", "registered", "texture", "graph", "hidden address", "waited for", "examined"};
 inline constexpr int kPinReasons = static_cast<int>(PinReason::Examined) + 1;
+static_assert(std::size(kPinReasonNames) == kPinReasons);
 
 }  // namespace spillway

@@ -13,6 +13,7 @@
 #include "runtime/residents.h"
 #include "runtime/room.h"
 #include "runtime/seams.h"
+#include "runtime/tell.h"
 
 namespace spillway {
 
@@ -42,6 +43,7 @@ CUresult pass(Engine& engine, CUdeviceptr* out, uint64_t bytes, Call&& call) {
   const CUcontext context = engine.context();
   std::lock_guard held(engine.accounts);
   engine.externals[*out] = {bytes, device->ordinal, context};
+  tell_outside(*device);
   return result;
 }
 
@@ -58,7 +60,10 @@ void account_free(Engine& engine, CUdeviceptr address) {
     const auto found = engine.externals.find(address);
     if (found == engine.externals.end()) return;
     bytes = found->second.bytes;
-    if (Device* device = engine.device(found->second.device)) device->external -= bytes;
+    if (Device* device = engine.device(found->second.device)) {
+      device->external -= bytes;
+      tell_outside(*device);
+    }
     engine.externals.erase(found);
   }
   if (!engine.hidden.any()) return;
@@ -108,10 +113,17 @@ void prepare_host(Engine& engine, Device& device, uint64_t live, CUcontext conte
   if (wanted > device.backups.made()) device.backups.prepare_aside(wanted, context);
 }
 
+// The device whose memory it will be. Null: it is left to the driver.
+Device* server(Engine& engine, uint64_t bytes) {
+  if (bytes < engine.config.min_size.count || engine.callers.excluded()) return nullptr;
+  return engine.device();
+}
+
 // `stream`: of a stream-ordered allocation.
 CUresult serve(Engine& engine, Device& device, CUdeviceptr* out, uint64_t bytes,
                StreamState* ordered, CUmemoryPool pool, bool stream_ordered) {
   const CUcontext context = engine.context();
+  const uint64_t site = engine.callers.site();
   Held held(engine.ledger);
   if (engine.config.lockstep && !engine.config.limit_file.empty())
     as_mover(engine, device, held, [&](Held& mine) {
@@ -143,6 +155,7 @@ CUresult serve(Engine& engine, Device& device, CUdeviceptr* out, uint64_t bytes,
   range->stream_ordered = stream_ordered;
   range->freed_on = 0;
   range->buffer_id = ++engine.buffer_ids;
+  range->site = site;
   if (reused) {
     come_alive(engine, held, device, *range);
   } else {
@@ -166,7 +179,7 @@ CUresult serve(Engine& engine, Device& device, CUdeviceptr* out, uint64_t bytes,
 }  // namespace
 
 CUresult Manager::allocate(CUdeviceptr* out, size_t bytes) noexcept {
-  Device* device = out && bytes >= engine_.config.min_size.count ? engine_.device() : nullptr;
+  Device* device = out ? server(engine_, bytes) : nullptr;
   if (device) return serve(engine_, *device, out, bytes, nullptr, nullptr, false);
   return pass(engine_, out, bytes, [&] { return engine_.driver.cuMemAlloc_v2(out, bytes); });
 }
@@ -181,7 +194,7 @@ CUresult Manager::allocate_pitch(CUdeviceptr* out, size_t* pitch, size_t width, 
                     (element == 4 || element == 8 || element == 16) &&
                     width <= SIZE_MAX - kPitchUnit &&
                     !__builtin_mul_overflow(round_up(width, kPitchUnit), height, &bytes);
-  Device* device = sane && bytes >= engine_.config.min_size.count ? engine_.device() : nullptr;
+  Device* device = sane ? server(engine_, bytes) : nullptr;
   if (!device)
     return pass(engine_, out, bytes, [&] {
       return engine_.driver.cuMemAllocPitch_v2(out, pitch, width, height, element);
@@ -199,7 +212,7 @@ CUresult Manager::allocate_async(CUdeviceptr* out, size_t bytes, CUmemoryPool po
     return pool ? driver.cuMemAllocFromPoolAsync(out, bytes, pool, handle)
                 : driver.cuMemAllocAsync(out, bytes, handle);
   };
-  Device* device = out && bytes >= engine_.config.min_size.count ? engine_.device() : nullptr;
+  Device* device = out ? server(engine_, bytes) : nullptr;
   if (device && pool) {
     // Only the device's own pools: one that the application made may be meant for export, for the
     // host, or for another device.
@@ -270,6 +283,7 @@ void Manager::application_created(CUmemGenericAllocationHandle handle, size_t by
                        : nullptr;
   if (!device) return;
   device->external += bytes;
+  tell_outside(*device);
   std::lock_guard held(engine_.accounts);
   engine_.application_handles[handle] = {bytes, device->ordinal, nullptr};
 }
@@ -278,7 +292,9 @@ void Manager::application_released(CUmemGenericAllocationHandle handle) noexcept
   std::lock_guard held(engine_.accounts);
   const auto found = engine_.application_handles.find(handle);
   if (found == engine_.application_handles.end()) return;
-  engine_.device(found->second.device)->external -= found->second.bytes;
+  Device& device = *engine_.device(found->second.device);
+  device.external -= found->second.bytes;
+  tell_outside(device);
   engine_.application_handles.erase(found);
 }
 

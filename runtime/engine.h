@@ -25,6 +25,7 @@
 #include "runtime/arena.h"
 #include "runtime/arguments.h"
 #include "runtime/backups.h"
+#include "runtime/callers.h"
 #include "runtime/chunks.h"
 #include "runtime/completion.h"
 #include "runtime/config.h"
@@ -85,12 +86,13 @@ struct Device {
   const uint64_t piece_bytes;
   std::atomic<uint64_t> limit;
   std::atomic<uint64_t> external{0};  // passed-through allocations and the application's own VMM
+  std::atomic<uint64_t> told_external{0};  // what the trace was told of it last
 
   // Ledger:
-  bool moving = false;         // the token
-  bool pressed = false;        // something had to leave: spare room is kept from now on
-  uint64_t live_bytes = 0;     // spans of live ranges
-  uint64_t present_bytes = 0;  // of what was asked for in live ranges: on the device
+  bool moving = false;                  // the token
+  bool pressed = false;                 // something had to leave: spare room is kept from now on
+  std::atomic<uint64_t> live_bytes{0};  // spans of live ranges; read without the ledger
+  uint64_t present_bytes = 0;           // of what was asked for in live ranges: on the device
   std::atomic<uint64_t> peak_present_bytes{0};  // read without the ledger
   std::vector<Range*> offers;                   // seams with a free side
   std::deque<Move> outs, ins;                   // added to and taken from with the token too
@@ -112,7 +114,8 @@ struct Device {
 
 struct Counters {  // for the summary; monotonic, relaxed
   std::atomic<uint64_t> allocations{0}, frees{0}, refused{0}, evictions{0}, fetches{0},
-      moved_out_bytes{0}, moved_in_bytes{0}, in_place_launches{0}, rescues{0};
+      moved_out_bytes{0}, moved_in_bytes{0}, in_place_launches{0}, rescues{0}, misses{0},
+      data_stall_ns{0}, room_stall_ns{0};
 };
 
 // What a passed-through allocation occupies, so that its free can be accounted.
@@ -151,6 +154,7 @@ class Engine {
   const Driver driver;
   const Config config;
   const pid_t owner = getpid();  // a forked child has this object, but not its threads
+  Callers callers{config.exclude, config.trace_sites};
   Arena arena;
   Layouts layouts;
   Completion completion;

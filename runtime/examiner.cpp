@@ -2,25 +2,29 @@
 #include "runtime/examiner.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "runtime/capture.h"
 #include "runtime/engine.h"
 #include "runtime/find_addresses.ptx.h"
 #include "runtime/ledger.h"
 #include "runtime/log.h"
-#include "runtime/room.h"
+#include "runtime/mover.h"
 
 namespace spillway {
 
 namespace {
 
 constexpr unsigned kSlots = 64;         // reports on their way, in each context
-constexpr uint64_t kMost = 511;         // addresses in a report
+constexpr uint64_t kMost = 255;         // addresses in a report
 constexpr unsigned kThreads = 256;      // of a block
 constexpr uint64_t kBlocks = 1024;      // of a region, at most
 constexpr uint64_t kWordsAThread = 16;  // at least, where a region is small
 constexpr size_t kMostReached = 256;    // ranges that memory leads to, read as well
-constexpr uint8_t kCleanLaunches = 2;   // that make a kernel plain
+constexpr std::chrono::microseconds kShortestPause{20}, kLongestPause{1000};
+constexpr int kMostAsked = 2;          // events that are not ready, where nobody waits
+constexpr uint8_t kCleanLaunches = 2;  // that make a kernel plain
 
 }  // namespace
 
@@ -38,52 +42,49 @@ Examiner::Kit Examiner::make_kit() noexcept {
   const Driver& driver = engine_.driver;
   Kit kit;
   CUmodule module = nullptr;
-  CUdeviceptr device = 0;
   void* host = nullptr;
   const bool complete = driver.cuModuleLoadData && driver.cuModuleGetFunction &&
                         driver.cuModuleUnload && driver.cuLaunchKernel && driver.cuMemHostAlloc &&
-                        driver.cuMemFreeHost && driver.cuMemsetD8Async;
-  Device* const owner = engine_.device();
-  if (owner) make_way(engine_, *owner, kSlots * sizeof(Report));
+                        driver.cuMemFreeHost;
   CUresult result =
       complete ? driver.cuModuleLoadData(&module, kFindAddresses) : CUDA_ERROR_NOT_SUPPORTED;
   if (result == CUDA_SUCCESS)
     result = driver.cuModuleGetFunction(&kit.kernel, module, "spillway_find_addresses");
-  if (result == CUDA_SUCCESS) result = driver.cuMemAlloc_v2(&device, kSlots * sizeof(Report));
   if (result == CUDA_SUCCESS)
-    result = driver.cuMemHostAlloc(&host, kSlots * sizeof(Report), CU_MEMHOSTALLOC_PORTABLE);
+    result = driver.cuMemHostAlloc(&host, kSlots * sizeof(Report),
+                                   CU_MEMHOSTALLOC_PORTABLE | CU_MEMHOSTALLOC_DEVICEMAP);
   for (unsigned i = 0; i < kSlots && result == CUDA_SUCCESS; i++) {
-    Slot slot{device + i * sizeof(Report), static_cast<Report*>(host) + i, nullptr};
+    Slot slot{static_cast<Report*>(host) + i, nullptr};
     result = driver.cuEventCreate(&slot.event, CU_EVENT_DISABLE_TIMING);
     if (result == CUDA_SUCCESS) kit.spare.push_back(slot);
   }
-  if (!kit.spare.empty()) {
-    kit.device = owner;
-    return kit;
-  }
-  if (owner) owner->external -= kSlots * sizeof(Report);
+  kit.usable = !kit.spare.empty();
+  if (kit.usable) return kit;
   const char* name = nullptr;
   driver.cuGetErrorName(result, &name);
   log(LogLevel::Warn,
       "kernels cannot be examined for addresses that they store ({}): they are trusted to store "
       "none. Where one does, set SPILLWAY_TRUST_ARGUMENTS=off",
       name ? name : "unknown error");
-  if (device) driver.cuMemFree_v2(device);
   if (host) driver.cuMemFreeHost(host);
   if (module) driver.cuModuleUnload(module);
   return kit;
 }
 
 Examiner::Kit* Examiner::kit_of(CUcontext context) noexcept {
-  {
-    std::lock_guard held(mutex_);
-    const auto found = kits_.find(context);
-    if (found != kits_.end()) return &found->second;
-  }
+  std::lock_guard held(mutex_);
+  const auto found = kits_.find(context);
+  return found == kits_.end() ? nullptr : &found->second;
+}
+
+void Examiner::prepare() noexcept {
+  const CUcontext context = engine_.context();
+  if (!context || kit_of(context)) return;
+  const RelaxedCapture relaxed(engine_.driver);
   Kit fresh = make_kit();
   std::lock_guard held(mutex_);
-  // Another thread's, if it was faster; ours then stays unused until the context ends.
-  return &kits_.try_emplace(context, std::move(fresh)).first->second;
+  // If another thread was faster, ours stays unused until the context ends.
+  kits_.try_emplace(context, std::move(fresh));
 }
 
 bool Examiner::take_slot(Kit& kit, Slot* out) noexcept {
@@ -108,10 +109,8 @@ void Examiner::context_gone(CUcontext context) noexcept {
     for (auto& pending : pending_)
       if (pending->context == context) gone.push_back(std::move(pending));
     std::erase(pending_, nullptr);
-    const auto kit = kits_.find(context);
-    if (kit != kits_.end() && kit->second.device)
-      kit->second.device->external -= kSlots * sizeof(Report);
-    if (kit != kits_.end()) kits_.erase(kit);  // its module, memory and events die with it
+    expected_ = pending_.size();
+    kits_.erase(context);  // its module, memory and events die with it
   }
   Held held(engine_.ledger);
   for (auto& pending : gone) learn(held, *pending, nullptr);
@@ -159,11 +158,8 @@ void Examiner::gather(const Held& held, const Subject& subject, std::span<Range*
 bool Examiner::submit(StreamRef ref, CUfunction kernel, const Pending& pending) noexcept {
   const Driver& driver = engine_.driver;
   const CUstream stream = !ref.handle && ref.per_thread ? CU_STREAM_PER_THREAD : ref.handle;
-  const Slot& slot = pending.slot;
-  if (driver.cuMemsetD8Async(slot.device, 0, sizeof(uint64_t), stream) != CUDA_SUCCESS)
-    return false;
-  uint64_t arena = engine_.arena.base(), bytes = engine_.arena.size(), report = slot.device,
-           most = kMost;
+  pending.slot.report->count = 0;
+  uint64_t arena = engine_.arena.base(), bytes = engine_.arena.size(), most = kMost;
   for (size_t first = 0; first < pending.regions.size(); first += kRegionsAtOnce) {
     struct {
       uint64_t begin, words;
@@ -176,24 +172,23 @@ bool Examiner::submit(StreamRef ref, CUfunction kernel, const Pending& pending) 
       longest = std::max(longest, regions[i].words);
     }
     const uint64_t blocks = (longest + kThreads * kWordsAThread - 1) / (kThreads * kWordsAThread);
-    void* arguments[] = {regions, &arena, &bytes, &report, &most};
+    void* arguments[] = {regions, &arena, &bytes, const_cast<Report**>(&pending.slot.report),
+                         &most};
     if (driver.cuLaunchKernel(kernel, static_cast<unsigned>(std::min(blocks, kBlocks)),
                               static_cast<unsigned>(count), 1, kThreads, 1, 1, 0, stream, arguments,
                               nullptr) != CUDA_SUCCESS)
       return false;
   }
-  return driver.cuMemcpyAsync(reinterpret_cast<CUdeviceptr>(slot.host), slot.device, sizeof(Report),
-                              stream) == CUDA_SUCCESS &&
-         driver.cuEventRecord(slot.event, stream) == CUDA_SUCCESS;
+  return driver.cuEventRecord(pending.slot.event, stream) == CUDA_SUCCESS;
 }
 
 void Examiner::follow(StreamRef ref, const Subject& subject,
                       std::span<Range* const> ranges) noexcept {
   const RelaxedCapture relaxed(engine_.driver);
   const CUcontext context = engine_.context();
-  if (!context) return;
-  Kit* kit = kit_of(context);
-  if (!kit->device) {
+  Kit* const kit = context ? kit_of(context) : nullptr;
+  if (!kit) return;
+  if (!kit->usable) {
     for (const auto& kernel : subject.kernels) kernel->plain.store(true, std::memory_order_relaxed);
     return;
   }
@@ -212,7 +207,9 @@ void Examiner::follow(StreamRef ref, const Subject& subject,
     {
       std::lock_guard held(mutex_);
       pending_.push_back(std::move(pending));
+      expected_ = pending_.size();
     }
+    engine_.changed.notify_all();
     if (engine_.config.lockstep) settle(true);  // where only waiting tells what is over
     return;
   }
@@ -230,29 +227,63 @@ bool Examiner::settle(bool wait) noexcept {
     settling.lock();
   else if (engine_.config.lockstep || !settling.try_lock())
     return false;
-  for (bool any = false;; any = true) {
-    Pending* oldest = nullptr;
+  if (engine_.config.lockstep) return settle_oldest();
+  // What the reports wait for may, in the end, wait for this thread.
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  for (auto pause = kShortestPause;; pause = std::min(2 * pause, kLongestPause)) {
+    if (settle_what_is_there(wait)) return true;
+    if (!wait || std::chrono::steady_clock::now() > end) return false;
     {
       std::lock_guard held(mutex_);
-      if (!pending_.empty()) oldest = pending_.front().get();
+      if (pending_.empty()) return false;
     }
-    if (!oldest) return any;
-    const bool must = wait && !any;
-    if (!must && engine_.config.lockstep) return any;
-    const CUresult result = must ? engine_.driver.cuEventSynchronize(oldest->slot.event)
-                                 : engine_.driver.cuEventQuery(oldest->slot.event);
-    if (result == CUDA_ERROR_NOT_READY) return any;
-    std::unique_ptr<Pending> done;
-    {
-      Held held(engine_.ledger);
-      learn(held, *oldest, result == CUDA_SUCCESS ? oldest->slot.host : nullptr);
-    }
-    std::lock_guard held(mutex_);
-    done = std::move(pending_.front());
-    pending_.pop_front();
-    const auto kit = kits_.find(done->context);
-    if (kit != kits_.end() && result == CUDA_SUCCESS) kit->second.spare.push_back(done->slot);
+    std::this_thread::sleep_for(pause);
   }
+}
+
+bool Examiner::settle_oldest() noexcept {
+  std::unique_ptr<Pending> oldest;
+  {
+    std::lock_guard held(mutex_);
+    if (pending_.empty()) return false;
+    oldest = std::move(pending_.front());
+    pending_.pop_front();
+    expected_ = pending_.size();
+  }
+  take_in(*oldest, engine_.driver.cuEventSynchronize(oldest->slot.event));
+  return true;
+}
+
+// A kernel that follows an address is over after the one that stored it, so their reports come in
+// that order, whatever else is still running.
+bool Examiner::settle_what_is_there(bool all) noexcept {
+  std::deque<std::unique_ptr<Pending>> done;
+  {
+    std::lock_guard held(mutex_);
+    for (int running = 0; auto& pending : pending_) {
+      pending->result = engine_.driver.cuEventQuery(pending->slot.event);
+      if (pending->result != CUDA_ERROR_NOT_READY)
+        done.push_back(std::move(pending));
+      else if (++running == kMostAsked && !all)
+        break;
+    }
+    std::erase(pending_, nullptr);
+    expected_ = pending_.size();
+  }
+  for (const auto& pending : done) take_in(*pending, pending->result);
+  return !done.empty();
+}
+
+void Examiner::take_in(Pending& pending, CUresult result) noexcept {
+  {
+    Held held(engine_.ledger);
+    learn(held, pending, result == CUDA_SUCCESS ? pending.slot.report : nullptr);
+    taken_in_++;
+  }
+  engine_.changed.notify_all();
+  std::lock_guard held(mutex_);
+  const auto kit = kits_.find(pending.context);
+  if (kit != kits_.end() && result == CUDA_SUCCESS) kit->second.spare.push_back(pending.slot);
 }
 
 void Examiner::learn(const Held& held, Pending& pending, const Report* report) {

@@ -29,7 +29,6 @@
 namespace spillway {
 
 class Engine;
-struct Device;
 
 // What follows a launch: kernels of whose stores too little is known, and what their arguments may
 // name beside ranges (any word of them).
@@ -42,12 +41,17 @@ class Examiner {
  public:
   explicit Examiner(Engine& engine) : engine_(engine) {}
 
+  // Before the launch, while nothing is pinned yet: what the current context needs for it is made,
+  // and the driver allocates for that.
+  void prepare() noexcept;
   // Right behind the launch, while its ranges are pinned. May wait for an earlier report when very
-  // many are on their way. Where a context cannot run our kernel, its kernels are trusted, and the
-  // log says so once.
+  // many are on their way; where none of those comes, what the kernel stores stays unknown. Where a
+  // context cannot run our kernel, its kernels are trusted, and the log says so once.
   void follow(StreamRef stream, const Subject& subject, std::span<Range* const> ranges) noexcept;
   // Takes in the reports that are there. `wait`: one at least. False: there was none.
   bool settle(bool wait) noexcept;
+  uint64_t taken_in() const noexcept { return taken_in_.load(); }  // reports so far
+  bool expects() const noexcept { return expected_.load() != 0; }  // some are on their way
   // Its work is over, and it is about to end.
   void context_gone(CUcontext context) noexcept;
 
@@ -61,13 +65,12 @@ class Examiner {
     uint64_t life = 0;
   };
   struct Report;
-  struct Slot {  // one report on the device and where it is copied to
-    CUdeviceptr device = 0;
-    Report* host = nullptr;
+  struct Slot {  // one report, in pinned memory that the device writes to
+    Report* report = nullptr;
     CUevent event = nullptr;
   };
-  struct Kit {                 // what a context needs for it
-    Device* device = nullptr;  // null: it cannot be had
+  struct Kit {  // what a context needs for it
+    bool usable = false;
     CUfunction kernel = nullptr;
     std::vector<Slot> spare;
   };
@@ -79,18 +82,23 @@ class Examiner {
     std::vector<Target> reached;  // from memory that these lead to
     std::vector<Region> regions;  // that were read
     Hidden::Watch watch;          // what was overwritten, copied and put meanwhile
+    CUresult result = CUDA_ERROR_NOT_READY;
   };
 
-  Kit* kit_of(CUcontext context) noexcept;
+  Kit* kit_of(CUcontext context) noexcept;  // null: not prepared
   Kit make_kit() noexcept;
   bool take_slot(Kit& kit, Slot* out) noexcept;
   void gather(const Held& held, const Subject& subject, std::span<Range* const> ranges,
               Pending& out);
   bool submit(StreamRef stream, CUfunction kernel, const Pending& pending) noexcept;
+  bool settle_oldest() noexcept;  // waits for it
+  bool settle_what_is_there(bool all) noexcept;
+  void take_in(Pending& pending, CUresult result) noexcept;
   // The report is in; null: there is none.
   void learn(const Held& held, Pending& pending, const Report* report);
 
   Engine& engine_;
+  std::atomic<uint64_t> taken_in_{0}, expected_{0};
   std::mutex settling_;  // whoever takes in reports; before the ledger. Only queries and waits.
   std::mutex mutex_;     // a leaf: what follows
   std::map<CUcontext, Kit> kits_;

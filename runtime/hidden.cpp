@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "runtime/engine.h"
+#include "runtime/tell.h"
 
 namespace spillway {
 
@@ -21,7 +22,9 @@ void Holds::add(const Held&, Range& range, PinReason reason, uint64_t count) {
   if (range.life == Life::Seam) return;  // as still as the ranges that share it
   Counts& counts = counts_[&range];
   if (counts.life != range.buffer_id) counts = {.life = range.buffer_id, .by_reason = {}};
-  counts.by_reason[static_cast<size_t>(reason)] += count;
+  uint64_t& known = counts.by_reason[static_cast<size_t>(reason)];
+  if (known == 0 && reason != PinReason::Examined) tell(trace::Held{{range.buffer_id, reason}});
+  known += count;
   range.still |= bit(reason);
 }
 
@@ -32,6 +35,7 @@ void Holds::drop(Engine& engine, const Held&, Range& range, uint64_t life, PinRe
   uint64_t& left = found->second.by_reason[static_cast<size_t>(reason)];
   left -= std::min(left, count);
   if (left) return;
+  if (reason != PinReason::Examined) tell(trace::Released{{range.buffer_id, reason}});
   if (used) engine.completion.mark_all_streams(range);
   range.still &= ~bit(reason);
   if (!range.still) counts_.erase(found);

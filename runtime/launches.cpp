@@ -19,20 +19,20 @@ void add_live(Engine& engine, const Held& held, std::vector<Range*>& set, CUdevi
 }
 
 // Acquires, submits, notes the use, unpins.
-// `kernel`: its name in the trace, if this is a launch. `subject`: the launch is to be followed.
+// `subject`: the launch is to be followed.
 CUresult run(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause, StreamRef ref,
-             const Submission& submit, const uint64_t* kernel = nullptr,
-             const Subject* subject = nullptr) {
+             const Submission& submit, Told told, const Subject* subject = nullptr) {
   // A recording runs nothing: what the graph touches is read when it is instantiated.
   // The driver does look at the memory of copies and sets.
   if (fast_path.captures.load(std::memory_order_relaxed) && is_capturing(engine.driver, ref))
     return need == Need::Stable ? with_fixed(engine, ranges, submit) : submit();
   engine.examiner.settle(false);
+  if (subject && !subject->kernels.empty()) engine.examiner.prepare();
   Arrivals arrivals;
   const Stall stall;
   CUresult result = acquire(engine, ranges, need, cause, &arrivals);
   if (result != CUDA_SUCCESS) return result;
-  stall.tell_end(trace::StallFor::Data, ranges);
+  stall.tell_end(engine, trace::StallFor::Data, ranges);
   StreamState* stream = engine.completion.resolve(ref, thread_state());
   wait_for(engine, ref, arrivals);
   result = submit();
@@ -58,7 +58,7 @@ CUresult run(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause
     }
     device->chunks.ask_again();
   }
-  if (kernel) tell_launched(*kernel, stream, ranges);
+  if (result == CUDA_SUCCESS) tell_use(engine, told, stream, ranges);
   if (subject && !subject->kernels.empty() && !ranges.empty() && result == CUDA_SUCCESS)
     engine.examiner.follow(ref, *subject, ranges);
   // Numbered after the submission: a marker recorded in between does not claim to cover it.
@@ -124,7 +124,7 @@ void Manager::tell_launch(CUfunction function, void** params, void** extra,
     scan_extra(extra, engine_.arena.base(), engine_.arena.size(), note);
   else if (layout)
     scan_params(*layout, params, engine_.arena.base(), engine_.arena.size(), note);
-  tell_launched(layout ? layout->name : 0, &stream, ranges);
+  tell_use(engine_, {Told::What::Launch, layout ? layout->name : 0}, &stream, ranges);
 }
 
 CUresult Manager::launch_slowly(CUfunction function, void** params, void** extra, StreamRef ref,
@@ -135,19 +135,18 @@ CUresult Manager::launch_slowly(CUfunction function, void** params, void** extra
   const Arguments named = read_arguments(engine_.arena, layout.get(), params, extra);
   Subject subject;
   if (layout && !layout->plain.load(std::memory_order_relaxed)) subject = {{layout}, named.others};
-  const uint64_t kernel = layout ? layout->name : 0;
   std::vector<Range*> ranges;
   {
     Held held(engine_.ledger);
     for (const CUdeviceptr address : named.ranges) add_live(engine_, held, ranges, address);
   }
-  return run(engine_, ranges, Need::Device, Cause::Launch, ref, submit, &kernel, &subject);
+  return run(engine_, ranges, Need::Device, Cause::Launch, ref, submit,
+             {Told::What::Launch, layout ? layout->name : 0}, &subject);
 }
 
 CUresult Manager::launch_anything(StreamRef ref, Submission submit) noexcept {
   std::vector<Range*> ranges = all_live(engine_);
-  const uint64_t unknown = 0;
-  return run(engine_, ranges, Need::Device, Cause::Launch, ref, submit, &unknown);
+  return run(engine_, ranges, Need::Device, Cause::Launch, ref, submit, {Told::What::Launch, 0});
 }
 
 CUresult Manager::touch_slowly(std::span<const Access> accesses, StreamRef ref,
@@ -157,7 +156,9 @@ CUresult Manager::touch_slowly(std::span<const Access> accesses, StreamRef ref,
     Held held(engine_.ledger);
     for (const Access& access : accesses) add_live(engine_, held, ranges, access.address);
   }
-  return run(engine_, ranges, Need::Stable, Cause::Launch, ref, submit);
+  uint64_t bytes = 0;
+  for (const Access& access : accesses) bytes = std::max<uint64_t>(bytes, access.bytes);
+  return run(engine_, ranges, Need::Stable, Cause::Launch, ref, submit, {Told::What::Copy, bytes});
 }
 
 CUresult Manager::hold_slowly(std::span<const Access> accesses, Submission submit) noexcept {
@@ -185,7 +186,8 @@ CUresult Manager::launch_graph(CUgraphExec exec, StreamRef ref, Submission submi
       if (!subject.kernels.empty()) subject.words = use.subject.words;
     }
   }
-  return run(engine_, ranges, Need::Device, Cause::Launch, ref, submit, nullptr, &subject);
+  return run(engine_, ranges, Need::Device, Cause::Launch, ref, submit,
+             {Told::What::Graph, reinterpret_cast<uintptr_t>(exec)}, &subject);
 }
 
 }  // namespace spillway

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "runtime/live.h"
 #include "runtime/log.h"
 #include "runtime/raise.h"
 #include "runtime/seams.h"
@@ -68,6 +69,7 @@ bool advance(Engine& engine, const Held&, Piece& piece, Step step, Cause cause) 
   } else if (step == Step::Rescue) {
     engine.counters.rescues++;
   }
+  refresh_live_page(engine);
   log(LogLevel::Trace, "piece {} of {:#x}: {} -> {}, cause {}", piece.id, range.base, name(step),
       facts(*to).name, name(cause));
   return true;
@@ -103,7 +105,7 @@ std::vector<Range*> own_seams(Range& range) noexcept {
 void come_alive(Engine& engine, const Held&, Device& device, Range& range) noexcept {
   range.life = Life::Live;
   tell(trace::Allocated{range.buffer_id, range.base, range.bytes,
-                        static_cast<uint64_t>(range.device), range.stream_ordered});
+                        static_cast<uint64_t>(range.device), range.stream_ordered, range.site});
   device.live_bytes += range.span;
   engine.live_bytes += range.span;
   raise(engine.peak_live_bytes, engine.live_bytes);
@@ -111,6 +113,7 @@ void come_alive(Engine& engine, const Held&, Device& device, Range& range) noexc
   range.settled.store(settled(range));  // one that lies in two seams has no piece of its own
   // From now on its seam, which is backed, may be shared.
   if (Range* seam = range.tail.load(); seam && !seam->second.load()) offer_seam(device, *seam);
+  refresh_live_page(engine);
 }
 
 void end_life(Engine& engine, const Held& held, Device& device, Range& range, Life to) noexcept {
@@ -122,6 +125,7 @@ void end_life(Engine& engine, const Held& held, Device& device, Range& range, Li
     count_present(device, -present(range));
   }
   range.life = to;
+  refresh_live_page(engine);
 }
 
 void rescue(Engine& engine, const Held& held, Range& range, Cause cause) noexcept {

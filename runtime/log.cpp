@@ -2,12 +2,14 @@
 #include "runtime/log.h"
 
 #include <spdlog/logger.h>
-#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -16,6 +18,12 @@
 
 namespace spillway {
 namespace {
+
+constexpr size_t kMostFile = 8 << 20;  // bytes; then the file becomes FILE.1, and so on
+constexpr size_t kOldFiles = 2;
+// Of lines that say the same with other numbers, so many in so long a time.
+constexpr uint64_t kMostRepeats = 5;
+constexpr std::chrono::seconds kRepeatsIn{10};
 
 // What log_configure() was told. Superseded ones stay: a thread may be reading them.
 struct Wish {
@@ -75,8 +83,9 @@ spdlog::logger open_logger(const Wish* wanted) {
   if (wanted != nullptr && !wanted->file.empty()) {
     try {
       const std::string path = Path{wanted->file}.expanded();
-      return make_logger(std::make_shared<spdlog::sinks::basic_file_sink_mt>(path),
-                         "%Y-%m-%d %H:%M:%S.%e [%P:%t] %v");
+      return make_logger(
+          std::make_shared<spdlog::sinks::rotating_file_sink_mt>(path, kMostFile, kOldFiles),
+          "%Y-%m-%d %H:%M:%S.%e [%P:%t] %v");
     } catch (const spdlog::spdlog_ex& failure) {
       why = failure.what();
     }
@@ -111,6 +120,28 @@ void log_configure(LogLevel level, std::string_view file) noexcept {
 
 bool log_enabled(LogLevel level) noexcept {
   return level >= threshold;
+}
+
+bool log_admits(std::string_view format, uint64_t* left_out) noexcept {
+  struct Repeats {
+    std::chrono::steady_clock::time_point since;
+    uint64_t count = 0;
+  };
+  static std::mutex* const mutex = new std::mutex;
+  static auto* const seen = new std::map<std::string, Repeats, std::less<>>;
+  try {
+    const auto now = std::chrono::steady_clock::now();
+    std::lock_guard held(*mutex);
+    const auto known = seen->find(format);
+    Repeats& repeats = known != seen->end() ? known->second : (*seen)[std::string(format)];
+    if (now - repeats.since > kRepeatsIn) {
+      *left_out = repeats.count > kMostRepeats ? repeats.count - kMostRepeats : 0;
+      repeats = {now, 0};
+    }
+    return ++repeats.count <= kMostRepeats;
+  } catch (...) {  // no memory to count with
+    return true;
+  }
 }
 
 void log_line(LogLevel level, std::string_view text) noexcept {

@@ -10,6 +10,7 @@
 #include "runtime/errors.h"
 #include "runtime/host_memory.h"
 #include "runtime/ledger.h"
+#include "runtime/live.h"
 #include "runtime/log.h"
 #include "runtime/residents.h"
 #include "runtime/summary.h"
@@ -43,6 +44,7 @@ Manager* Manager::start(const Driver& driver, const Config& config) noexcept {
     }
     write_summary_at_exit(*engine);
     begin_trace(*engine);
+    begin_live_page(*engine);
     return new Manager(*engine.release());  // both leaked: the driver outlives our destructors
   } catch (...) {
     log_line(LogLevel::Warn, "not active: no host memory to start with");

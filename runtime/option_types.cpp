@@ -82,6 +82,20 @@ bool parse(std::string_view text, Path& out) {
   return true;
 }
 
+bool parse(std::string_view text, Names& out) {
+  Names names;
+  for (size_t at = 0; at <= text.size();) {
+    const size_t end = std::min(text.find(',', at), text.size());
+    const std::string_view name = text.substr(at, end - at);
+    if (name.empty() || name.find_first_of("/ \t") != name.npos) return false;
+    names.names.emplace_back(name);
+    at = end + 1;
+  }
+  if (names.names == std::vector<std::string>{"none"}) names.names.clear();
+  out = std::move(names);
+  return true;
+}
+
 bool parse(std::string_view text, PolicyName& out) {
   const policy::PolicyEntry* entry = policy::find_policy(text);
   if (entry != nullptr) out.entry = entry;
@@ -105,6 +119,9 @@ std::string to_text(const Limit& value) {
 std::string to_text(const Path& value) {
   return value.text;
 }
+std::string to_text(const Names& value) {
+  return value.names.empty() ? "none" : fmt::format("{}", fmt::join(value.names, ","));
+}
 std::string to_text(const PolicyName& value) {
   return value.entry == nullptr ? std::string() : std::string(value.entry->name);
 }
@@ -120,6 +137,9 @@ std::string syntax(const Limit&) {
 }
 std::string syntax(const Path&) {
   return "a path; %p stands for the process id";
+}
+std::string syntax(const Names&) {
+  return "beginnings of file names, separated by commas, or none";
 }
 std::string syntax(const PolicyName&) {
   std::string names;

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "policy/policy.h"
 #include "runtime/log.h"
@@ -34,6 +35,12 @@ struct Path {
   std::string expanded() const;
   bool empty() const { return text.empty(); }
   bool operator==(const Path&) const = default;
+};
+
+// The beginnings of the file names of libraries.
+struct Names {
+  std::vector<std::string> names;
+  bool operator==(const Names&) const = default;
 };
 
 struct PolicyName {
@@ -70,18 +77,21 @@ bool parse(std::string_view text, bool& out);
 bool parse(std::string_view text, Bytes& out);
 bool parse(std::string_view text, Limit& out);
 bool parse(std::string_view text, Path& out);
+bool parse(std::string_view text, Names& out);
 bool parse(std::string_view text, PolicyName& out);
 
 std::string to_text(bool value);
 std::string to_text(const Bytes& value);
 std::string to_text(const Limit& value);
 std::string to_text(const Path& value);
+std::string to_text(const Names& value);
 std::string to_text(const PolicyName& value);
 
 std::string syntax(const bool&);
 std::string syntax(const Bytes&);
 std::string syntax(const Limit&);
 std::string syntax(const Path&);
+std::string syntax(const Names&);
 std::string syntax(const PolicyName&);
 
 template <class Enum>

@@ -102,6 +102,7 @@ struct alignas(64) Range {
   CUmemoryPool pool = nullptr;
   bool stream_ordered = false;  // from cuMemAllocAsync
   uint64_t buffer_id = 0;
+  uint64_t site = 0;          // where it was allocated, as the trace numbers it
   uint32_t pins = 0;          // calls that are using it just now
   uint32_t still = 0;         // bits 1 << PinReason: does not move any more
   uint32_t graphs = 0;        // executable graphs that name it
@@ -115,12 +116,10 @@ struct alignas(64) Range {
     const CUdeviceptr begin = std::max(base, from), end = std::min(base + bytes, from + length);
     return end > begin ? end - begin : 0;
   }
-  bool held_still() const {
-    const auto held = [](const Range* range) {
-      return range && (range->still || range->graph_stills);
-    };
-    return held(this) || held(first.load()) || held(second.load());
-  }
+  bool held_still() const { return held_by(~0u); }
+  // A report on what a kernel stored is on its way, and when it is in, the range may move.
+  bool examined() const { return held_by(kExamined) && !held_for_long(); }
+  bool held_for_long() const { return held_by(~kExamined); }
   bool movable() const { return pins == 0 && !held_still(); }
   uint64_t last_use() const {
     uint64_t last = many.load(std::memory_order_relaxed);
@@ -129,6 +128,15 @@ struct alignas(64) Range {
       if (number > last) last = number;
     }
     return last;
+  }
+
+ private:
+  static constexpr uint32_t kExamined = 1u << static_cast<int>(PinReason::Examined);
+  bool held_by(uint32_t reasons) const {
+    const auto held = [&](const Range* range) {
+      return range && (range->still & reasons || (range->graph_stills && reasons & ~kExamined));
+    };
+    return held(this) || held(first.load()) || held(second.load());
   }
 };
 

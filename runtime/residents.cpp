@@ -115,7 +115,7 @@ CUresult exhausted(Engine& engine, Device& device, const char* what, uint64_t by
       "SPILLWAY_DEVICE_LIMIT, or allocate less.",
       what, bytes >> 20, device.chunks.held() >> 20, device.limit.load() >> 20,
       device.external.load() >> 20, engine.host_held.load() >> 20, engine.host_limit >> 20,
-      device.live_bytes >> 20);
+      device.live_bytes.load() >> 20);
   return CUDA_ERROR_OUT_OF_MEMORY;
 }
 
@@ -129,7 +129,7 @@ CUresult acquire(Engine& engine, std::vector<Range*>& ranges, Need need, Cause c
   add_seams(ranges);
   for (Range* range : ranges) rescue(engine, held, *range, cause);
   std::vector<Range*> pinned;
-  bool complete = true;
+  bool complete = true, missed = false;
   // Ranges of several devices in one launch (peers): each device brings in its own.
   for (Device* device : engine.devices()) {
     std::vector<Range*> own;
@@ -143,6 +143,7 @@ CUresult acquire(Engine& engine, std::vector<Range*>& ranges, Need need, Cause c
       pin_own();
       continue;
     }
+    if (need == Need::Device) missed = true;
     // Nobody but this thread can name its per-thread stream.
     held.unlock();
     engine.completion.leave_own_marker(thread_state());
@@ -156,6 +157,7 @@ CUresult acquire(Engine& engine, std::vector<Range*>& ranges, Need need, Cause c
     });
   }
   ranges = pinned;
+  if (missed) engine.counters.misses++;
   if (!complete) {
     unpin_held(held, ranges);
     engine.changed.notify_all();
@@ -248,7 +250,7 @@ CUresult back_range(Engine& engine, Device& device, Range& range) noexcept {
     mover.drop(range);
     for (Range* seam : seams) mover.drop(*seam);
   });
-  stall.tell_end(trace::StallFor::Room, keep);
+  stall.tell_end(engine, trace::StallFor::Room, keep);
   if (complete) return CUDA_SUCCESS;
   return exhausted(engine, device, "an allocation", range.span);
 }

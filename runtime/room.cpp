@@ -53,6 +53,7 @@ bool Room::make(uint64_t bytes, uint64_t wanted, std::vector<Chunk>* out) {
 }
 
 bool Room::free_some(uint64_t bytes) {
+  const uint64_t taken_in = engine_.examiner.taken_in();
   if (drop_cached(bytes, false) || evict(bytes)) return true;
   // What has just arrived may leave again, and gives its place on the host back.
   if (settle_oldest(&Device::ins)) {
@@ -62,7 +63,7 @@ bool Room::free_some(uint64_t bytes) {
   if (drop_cached(bytes, true)) return true;
   // What kernels are being examined for stays where it is until then.
   Unlocked open(held_);
-  return engine_.examiner.settle(true);
+  return engine_.examiner.settle(true) || engine_.examiner.taken_in() != taken_in;
 }
 
 // What another thread has pinned for the length of its submission, or is about to free, may leave
@@ -71,14 +72,15 @@ bool Room::wait_for_others() {
   const auto busy = [&](const Range* range) {
     if (range->device != device_.ordinal) return false;
     if (range->life == Life::Freeing) return true;
-    return has_bytes(*range) && range->pins && !range->held_still() &&
+    return has_bytes(*range) && (range->pins || range->examined()) && !range->held_for_long() &&
            std::ranges::find(keep_, range) == keep_.end();
   };
   std::vector<Range*> waited;
   for (Range* range : engine_.ranges)
     if (busy(range)) waited.push_back(range);
   return !waited.empty() && engine_.changed.wait_for(held_, kPatience, [&] {
-    return std::ranges::any_of(waited, [&](const Range* range) { return !busy(range); });
+    return engine_.examiner.expects() ||
+           std::ranges::any_of(waited, [&](const Range* range) { return !busy(range); });
   });
 }
 

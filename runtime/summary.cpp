@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "runtime/bytes.h"
+#include "runtime/live.h"
 #include "runtime/log.h"
 #include "runtime/mover_thread.h"
 #include "runtime/trace/writer.h"
@@ -15,11 +16,6 @@ namespace spillway {
 
 namespace {
 
-struct Field {
-  const char* name;
-  uint64_t (*value)(Engine&);
-};
-
 uint64_t sum_devices(Engine& engine, uint64_t (*value)(const Device&)) {
   uint64_t sum = 0;
   for (int ordinal = 0; ordinal < Engine::kMaxDevices; ordinal++)
@@ -27,7 +23,7 @@ uint64_t sum_devices(Engine& engine, uint64_t (*value)(const Device&)) {
   return sum;
 }
 
-constexpr Field kSummaryFields[] = {
+constexpr SummaryField kSummaryFields[] = {
     {"allocations", [](Engine& e) { return e.counters.allocations.load(); }},
     {"frees", [](Engine& e) { return e.counters.frees.load(); }},
     {"launches", [](Engine&) { return count_launches(); }},
@@ -38,6 +34,9 @@ constexpr Field kSummaryFields[] = {
     {"moved_in_bytes", [](Engine& e) { return e.counters.moved_in_bytes.load(); }},
     {"in_place_launches", [](Engine& e) { return e.counters.in_place_launches.load(); }},
     {"rescues", [](Engine& e) { return e.counters.rescues.load(); }},
+    {"misses", [](Engine& e) { return e.counters.misses.load(); }},
+    {"data_stall_ns", [](Engine& e) { return e.counters.data_stall_ns.load(); }},
+    {"room_stall_ns", [](Engine& e) { return e.counters.room_stall_ns.load(); }},
     {"peak_bytes", [](Engine& e) { return e.peak_live_bytes.load(); }},
     {"device_limit",
      [](Engine& e) { return sum_devices(e, [](const Device& d) { return d.limit.load(); }); }},
@@ -51,6 +50,10 @@ constexpr Field kSummaryFields[] = {
      [](Engine& e) { return sum_devices(e, [](const Device& d) { return d.chunks.releases(); }); }},
     {"device_held",
      [](Engine& e) { return sum_devices(e, [](const Device& d) { return d.chunks.held(); }); }},
+    {"device_live_bytes",
+     [](Engine& e) { return sum_devices(e, [](const Device& d) { return d.live_bytes.load(); }); }},
+    {"outside_bytes",
+     [](Engine& e) { return sum_devices(e, [](const Device& d) { return d.external.load(); }); }},
     {"in_place",
      [](Engine& e) {
        return sum_devices(e, [](const Device& d) { return uint64_t{d.backups.in_place()}; });
@@ -68,6 +71,7 @@ void write() {
   exiting.store(true);
   park_movers(*at_exit);
   trace::stop();
+  end_live_page();
   const Path& path = at_exit->config.summary;
   if (path.empty()) return;
   try {
@@ -88,9 +92,13 @@ void write() {
 
 }  // namespace
 
+std::span<const SummaryField> summary_fields() {
+  return kSummaryFields;
+}
+
 std::string summary_json(Engine& engine) {
   std::string text = "{";
-  for (const Field& field : kSummaryFields)
+  for (const SummaryField& field : kSummaryFields)
     text +=
         fmt::format("{}\"{}\": {}", text.size() > 1 ? ", " : "", field.name, field.value(engine));
   return text + "}";
@@ -98,12 +106,25 @@ std::string summary_json(Engine& engine) {
 
 std::string summary_line(Engine& engine) {
   const Counters& counters = engine.counters;
-  return fmt::format(
-      "{} allocated at the peak on a budget of {}; {} evictions ({}), {} fetches ({})",
-      format_bytes(engine.peak_live_bytes.load()),
-      format_bytes(sum_devices(engine, [](const Device& d) { return d.limit.load(); })),
-      counters.evictions.load(), format_bytes(counters.moved_out_bytes.load()),
-      counters.fetches.load(), format_bytes(counters.moved_in_bytes.load()));
+  const uint64_t launches = count_launches(), misses = std::min(counters.misses.load(), launches);
+  const auto seconds = [](const std::atomic<uint64_t>& ns) {
+    return static_cast<double>(ns.load()) / 1e9;
+  };
+  std::string text =
+      fmt::format("{} allocated at the peak on a budget of {}; {} evictions ({}), {} fetches ({})",
+                  format_bytes(engine.peak_live_bytes.load()),
+                  format_bytes(sum_devices(engine, [](const Device& d) { return d.limit.load(); })),
+                  counters.evictions.load(), format_bytes(counters.moved_out_bytes.load()),
+                  counters.fetches.load(), format_bytes(counters.moved_in_bytes.load()));
+  if (launches)
+    text += fmt::format(
+        "; {:.1f} % of {} launches found everything in place",
+        100 * static_cast<double>(launches - misses) / static_cast<double>(launches), launches);
+  text += fmt::format("; waited {:.2f} s for data, {:.2f} s for room",
+                      seconds(counters.data_stall_ns), seconds(counters.room_stall_ns));
+  if (counters.refused.load())
+    text += fmt::format("; {} allocations refused", counters.refused.load());
+  return text;
 }
 
 void write_summary_at_exit(Engine& engine) {

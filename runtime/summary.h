@@ -2,11 +2,19 @@
 // The summary at exit, for people or as JSON (SPILLWAY_SUMMARY).
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "runtime/engine.h"
 
 namespace spillway {
+
+// A figure of the run so far: of the summary at exit and of the live page.
+struct SummaryField {
+  const char* name;
+  uint64_t (*value)(Engine&);  // takes no lock
+};
+std::span<const SummaryField> summary_fields();
 
 // JSON object with the fields of kSummaryFields (summary.cpp), one line.
 std::string summary_json(Engine& engine);

@@ -12,6 +12,7 @@ namespace {
 
 // Shorter ones are the library's own work in the call.
 constexpr uint64_t kShortestStall = 10'000;  // ns
+constexpr uint64_t kLeastOutside = 1 << 20;  // bytes, from one event to the next
 
 // Of an allocation; of a granule that two share, the one that is there.
 const Range* allocation(const Range& range) {
@@ -65,22 +66,42 @@ void tell_moved(const Piece& piece, bool out, Cause cause) noexcept {
     tell(trace::Fetched{moved});
 }
 
-void tell_launched(uint64_t kernel, const StreamState* stream, const RangeIds& ranges) noexcept {
-  tell(trace::Launched{kernel, stream ? stream->id : 0u, ranges.all()});
+void tell_use(Engine& engine, Told use, const StreamState* on, const RangeIds& ranges) noexcept {
+  const uint64_t stream = on ? on->id : 0u;
+  switch (use.what) {
+    case Told::What::Launch:
+      return tell(trace::Launched{use.number, stream, engine.callers.site(), ranges.all()});
+    case Told::What::Graph:
+      return tell(trace::GraphLaunched{use.number, stream, ranges.all()});
+    case Told::What::Copy:
+      return tell(trace::Copied{stream, use.number, ranges.all()});
+  }
 }
 
-void tell_launched(uint64_t kernel, const StreamState* stream,
-                   std::span<Range* const> ranges) noexcept {
+void tell_use(Engine& engine, Told use, const StreamState* stream,
+              std::span<Range* const> ranges) noexcept {
   if (!trace::on()) return;
   RangeIds ids;
   for (const Range* range : ranges) ids.add(*range);
-  tell_launched(kernel, stream, ids);
+  tell_use(engine, use, stream, ids);
 }
 
-void Stall::tell_end(trace::StallFor what, std::span<Range* const> ranges) const noexcept {
-  if (!began_) return;
+void tell_outside(Device& device) noexcept {
+  if (!trace::on()) return;
+  const uint64_t now = device.external.load(std::memory_order_relaxed);
+  uint64_t told = device.told_external.load(std::memory_order_relaxed);
+  const uint64_t apart = now > told ? now - told : told - now;
+  if (apart >= kLeastOutside && device.told_external.compare_exchange_strong(told, now))
+    tell(trace::Outside{static_cast<uint64_t>(device.ordinal), now});
+}
+
+void Stall::tell_end(Engine& engine, trace::StallFor what,
+                     std::span<Range* const> ranges) const noexcept {
   const uint64_t took = trace::now() - began_;
   if (took < kShortestStall) return;
+  Counters& counters = engine.counters;
+  (what == trace::StallFor::Data ? counters.data_stall_ns : counters.room_stall_ns) += took;
+  if (!trace::on()) return;
   RangeIds ids;
   uint64_t bytes = 0;
   for (const Range* range : ranges) {

@@ -37,15 +37,22 @@ class RangeIds {
 
 // A piece that has moved, and when it was asked to. With the ledger.
 void tell_moved(const Piece& piece, bool out, Cause cause) noexcept;
-// A launch that was submitted.
-void tell_launched(uint64_t kernel, const StreamState* stream, const RangeIds& ranges) noexcept;
-void tell_launched(uint64_t kernel, const StreamState* stream,
-                   std::span<Range* const> ranges) noexcept;
+// A use that was submitted.
+struct Told {
+  enum class What : uint8_t { Launch, Graph, Copy } what = What::Launch;
+  uint64_t number = 0;  // the kernel's name, the graph, the bytes
+};
+void tell_use(Engine& engine, Told use, const StreamState* stream, const RangeIds& ranges) noexcept;
+void tell_use(Engine& engine, Told use, const StreamState* stream,
+              std::span<Range* const> ranges) noexcept;
+// After Device::external has changed.
+void tell_outside(Device& device) noexcept;
 // Calls of the application that had to wait, from construction on.
 class Stall {
  public:
-  Stall() : began_(trace::on() ? trace::now() : 0) {}
-  void tell_end(trace::StallFor what, std::span<Range* const> ranges) const noexcept;
+  Stall() : began_(trace::now()) {}
+  void tell_end(Engine& engine, trace::StallFor what,
+                std::span<Range* const> ranges) const noexcept;
 
  private:
   uint64_t began_;

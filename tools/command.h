@@ -29,6 +29,8 @@ void declare_config(CLI::App& app);
 int show_config();
 void declare_trace(CLI::App& app);
 int run_trace();
+void declare_top(CLI::App& app);
+int show_top();
 void declare_hooks(CLI::App& app);
 int show_hooks();
 

@@ -6,6 +6,7 @@
 
 #include <variant>
 
+#include "runtime/access.h"
 #include "runtime/residency.h"
 #include "runtime/trace/field.h"
 
@@ -14,11 +15,14 @@ namespace spillway::trace {
 // Range: the number of one life of an allocation, never given twice in a process.
 // Name: the number of a text, which a Named event has told before.
 
-enum class NameOf : uint8_t { Kernel, Call };
+enum class NameOf : uint8_t { Kernel, Call, Site };
 constexpr auto names_of(NameOf) {
-  return std::to_array<std::string_view>({"kernel", "call"});
+  return std::to_array<std::string_view>({"kernel", "call", "site"});
 }
 
+constexpr const auto& names_of(PinReason) {
+  return kPinReasonNames;
+}
 constexpr const auto& names_of(Cause) {
   return kCauseNames;
 }
@@ -60,10 +64,11 @@ struct Allocated {
   static constexpr const char* kind = "allocated";
   uint64_t range = 0, address = 0, bytes = 0, device = 0;
   bool ordered = false;  // by cuMemAllocAsync
+  uint64_t site = 0;     // a name; 0: not asked for
   static constexpr auto fields() {
-    return std::tuple{Field{"range", &Allocated::range}, Field{"address", &Allocated::address},
+    return std::tuple{Field{"range", &Allocated::range},      Field{"address", &Allocated::address},
                       Field{"bytes", &Allocated::bytes, "B"}, Field{"device", &Allocated::device},
-                      Field{"ordered", &Allocated::ordered}};
+                      Field{"ordered", &Allocated::ordered},  Field{"site", &Allocated::site}};
   }
 };
 
@@ -78,10 +83,60 @@ struct Launched {
   static constexpr const char* kind = "launched";
   uint64_t kernel = 0;  // a name; 0: not known
   uint64_t stream = 0;
+  uint64_t site = 0;
   std::span<const uint64_t> ranges;
   static constexpr auto fields() {
     return std::tuple{Field{"kernel", &Launched::kernel}, Field{"stream", &Launched::stream},
-                      Field{"ranges", &Launched::ranges}};
+                      Field{"site", &Launched::site}, Field{"ranges", &Launched::ranges}};
+  }
+};
+
+// A launch of an executable graph, and the ranges that its nodes name.
+struct GraphLaunched {
+  static constexpr const char* kind = "graph";
+  uint64_t graph = 0;  // the number of its handle in this process
+  uint64_t stream = 0;
+  std::span<const uint64_t> ranges;
+  static constexpr auto fields() {
+    return std::tuple{Field{"graph", &GraphLaunched::graph},
+                      Field{"stream", &GraphLaunched::stream},
+                      Field{"ranges", &GraphLaunched::ranges}};
+  }
+};
+
+// A copy or a set of the application that names ranges: so many bytes of each.
+struct Copied {
+  static constexpr const char* kind = "copied";
+  uint64_t stream = 0, bytes = 0;
+  std::span<const uint64_t> ranges;
+  static constexpr auto fields() {
+    return std::tuple{Field{"stream", &Copied::stream}, Field{"bytes", &Copied::bytes, "B"},
+                      Field{"ranges", &Copied::ranges}};
+  }
+};
+
+// A range does not move any more, for this reason; and may again, as far as that one goes.
+struct Holding {
+  uint64_t range = 0;
+  PinReason reason = PinReason::Exported;
+  static constexpr auto fields() {
+    return std::tuple{Field{"range", &Holding::range}, Field{"reason", &Holding::reason}};
+  }
+};
+struct Held : Holding {
+  static constexpr const char* kind = "held";
+};
+struct Released : Holding {
+  static constexpr const char* kind = "released";
+};
+
+// What the program holds past us on a device, when it has changed by a MiB or more: small
+// allocations, mappings of its own, and those of excluded libraries.
+struct Outside {
+  static constexpr const char* kind = "outside";
+  uint64_t device = 0, bytes = 0;
+  static constexpr auto fields() {
+    return std::tuple{Field{"device", &Outside::device}, Field{"bytes", &Outside::bytes, "B"}};
   }
 };
 
@@ -127,6 +182,6 @@ struct Lost {
 
 // Append only: the place is the number.
 using Event = std::variant<Thread, Named, Budget, Allocated, Freed, Launched, Evicted, Fetched,
-                           Stalled, Lost>;
+                           Stalled, Lost, GraphLaunched, Copied, Held, Released, Outside>;
 
 }  // namespace spillway::trace

@@ -37,7 +37,7 @@ double event_ns(const std::string& file, int bursts) {
       for (int place = 0; place < 4; ++place)
         ranges[place] = static_cast<uint64_t>(burst * place + i) % 1000;
       if (trace::on())
-        trace::record(ring, trace::Launched{static_cast<uint64_t>(i % 50), 1, ranges});
+        trace::record(ring, trace::Launched{static_cast<uint64_t>(i % 50), 1, 0, ranges});
     }
     times.push_back(std::chrono::duration<double, std::nano>(Clock::now() - begin).count() /
                     kBurst);

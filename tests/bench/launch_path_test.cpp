@@ -48,10 +48,15 @@ std::map<std::string, uint64_t> driver_calls(int count) {
 
 TEST(LaunchPath, CallsTheDriverOnceForEachLaunch) {
   constexpr int kFew = 100, kMany = 600;
-  std::map<std::string, uint64_t> expected = driver_calls(kFew);
+  std::map<std::string, uint64_t> expected = driver_calls(kFew), seen = driver_calls(kMany);
   ASSERT_GE(expected["cuLaunchKernel"], kFew);
   expected["cuLaunchKernel"] += kMany - kFew;
-  EXPECT_EQ(expected, driver_calls(kMany));
+  // The reports on the first launches are asked for until they are in, a little sooner or later.
+  for (auto* calls : {&expected, &seen}) {
+    EXPECT_LT((*calls)["cuEventQuery"], kMany - kFew);
+    calls->erase("cuEventQuery");
+  }
+  EXPECT_EQ(expected, seen);
 }
 
 }  // namespace

@@ -83,7 +83,7 @@ TEST_F(Trace, EveryFieldComesBack) {
   EXPECT_EQ(trace::name(trace::NameOf::Kernel, "matmul<float>"), kernel);
   const uint64_t ranges[] = {3, 1ull << 40, 0};
   tell(trace::Allocated{1, 0x7f0000000000, 1ull << 33, 1, true});
-  tell(trace::Launched{kernel, 2, ranges});
+  tell(trace::Launched{kernel, 2, 0, ranges});
   tell(trace::Evicted{1, 4096, 2 << 20, 0, Cause::Collective, 1500});
   tell(trace::Freed{~uint64_t{0}});
   trace::stop();
@@ -165,7 +165,7 @@ TEST_F(Trace, WhatFindsNoRoomIsCounted) {
   ASSERT_TRUE(begin());
   const std::vector<uint64_t> ranges(trace::kLongestList, ~uint64_t{0});
   constexpr uint64_t kEvents = 2000;
-  for (uint64_t i = 0; i < kEvents; ++i) tell(trace::Launched{0, 1, ranges});
+  for (uint64_t i = 0; i < kEvents; ++i) tell(trace::Launched{0, 1, 0, ranges});
   std::this_thread::sleep_for(std::chrono::milliseconds(400));
   tell(trace::Freed{1});
   trace::stop();
