@@ -77,6 +77,44 @@ INSTANTIATE_TEST_SUITE_P(everything, Traced,
                                          "threads_share_a_range"),
                          [](const auto& info) { return std::string(info.param); });
 
+// By kind: how many; and the reasons for which ranges were held.
+struct Kinds {
+  std::map<std::string, uint64_t> count;
+  std::set<spillway::PinReason> held, released;
+};
+
+Kinds kinds_of(const char* program, const char* story) {
+  const support::TemporaryFile file(".trace");
+  const Seen seen =
+      World().device(24_MiB).budget(16_MiB).with("SPILLWAY_TRACE", file.path()).run(program, story);
+  EXPECT_TRUE(seen.finished.ok()) << seen.finished.err;
+  Kinds kinds;
+  TraceReader reader(file.path());
+  for (Record record; reader.next(&record);) {
+    kinds.count[record.kind->name]++;
+    if (const auto held = TraceReader::as<trace::Held>(record)) kinds.held.insert(held->reason);
+    if (const auto free = TraceReader::as<trace::Released>(record))
+      kinds.released.insert(free->reason);
+  }
+  return kinds;
+}
+
+TEST(a_trace, tells_of_addresses_in_memory_and_of_copies) {
+  Kinds kinds = kinds_of("hidden", "a_table_that_is_written_again");
+  EXPECT_TRUE(kinds.held.contains(spillway::PinReason::Hidden));
+  EXPECT_TRUE(kinds.released.contains(spillway::PinReason::Hidden));
+  EXPECT_GT(kinds.count["copied"], 0u);
+  EXPECT_EQ(kinds.count["graph"], 0u);
+}
+
+TEST(a_trace, tells_of_graphs) {
+  EXPECT_EQ(kinds_of("hidden", "a_table_that_a_graph_follows_in_haste").count["graph"], 6u);
+}
+
+TEST(a_trace, tells_what_the_program_holds_past_us) {
+  EXPECT_GT(kinds_of("callers", "a_library_that_is_excluded").count["outside"], 0u);
+}
+
 support::Finished spillway(std::vector<std::string> arguments) {
   support::Command command;
   command.arguments = {support::build_directory() / "spillway"};

@@ -5,8 +5,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <filesystem>
 #include <functional>
 #include <thread>
 #include <vector>
@@ -70,6 +72,33 @@ TEST(Log, AFileGetsTimedLinesAndStderrNone) {
   EXPECT_NE(text.find("[" + std::to_string(getpid()) + ":"), std::string::npos) << text;
 }
 
+TEST(Log, AFileThatGrowsIsTurnedOver) {
+  Folder folder;
+  log_configure(LogLevel::Debug, folder.path + "/log");
+  const std::string text(1 << 20, 'x');
+  for (int i = 0; i < 40; ++i) log(LogLevel::Debug, "{}", text);
+  size_t bytes = 0, files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path)) {
+    bytes += entry.file_size();
+    ++files;
+  }
+  EXPECT_EQ(files, 3u);
+  EXPECT_LT(bytes, 25u << 20);
+}
+
+TEST(Log, LinesThatRepeatThemselvesAreLeftOut) {
+  log_configure(LogLevel::Debug, "");
+  const auto lines = [](LogLevel level) {
+    const std::string said = stderr_of([&] {
+      for (int i = 0; i < 1000; ++i) log(level, "number {} of many", i);
+    });
+    return std::ranges::count(said, '\n');
+  };
+  EXPECT_EQ(lines(LogLevel::Warn), 5);
+  EXPECT_EQ(lines(LogLevel::Debug), 1000);  // asked for in detail
+  EXPECT_NE(stderr_of([] { log(LogLevel::Warn, "another {}", 1); }), "");
+}
+
 TEST(Log, AFileThatCannotBeOpenedIsNamedOnceAndLinesGoToStderr) {
   log_configure(LogLevel::Info, "/dev/null/log");
   const std::string said = stderr_of([] {
@@ -130,7 +159,7 @@ TEST(Log, ManyThreadsFromTheFirstLineOnLoseNothing) {
   std::vector<std::thread> writers;
   for (int i = 0; i < 8; ++i) {
     writers.emplace_back([i] {
-      for (int k = 0; k < 100; ++k) log(LogLevel::Info, "writer {} line {}", i, k);
+      for (int k = 0; k < 100; ++k) log_line(LogLevel::Info, fmt::format("writer {} line {}", i, k));
     });
   }
   for (std::thread& writer : writers) writer.join();

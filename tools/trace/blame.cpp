@@ -23,7 +23,8 @@ struct Cost {
 struct Blame {
   Cost all;
   std::map<std::string, Cost> kernels;
-  std::map<uint64_t, Cost> ranges;  // a stall counts in full for each range of its call
+  std::map<std::string, Cost> sites;  // of launches and of allocations that waited
+  std::map<uint64_t, Cost> ranges;    // a stall counts in full for each range of its call
 };
 
 void add(Cost& cost, const trace::Stalled& stall) {
@@ -36,13 +37,15 @@ Blame blame_of(const std::string& path) {
   Blame blame;
   std::map<uint64_t, std::string> names;
   std::map<uint64_t, trace::Stalled> waiting;  // by slot: of the launch that comes next there
-  const auto close = [&](uint64_t slot, const std::string& kernel) {
+  const auto close = [&](uint64_t slot, const std::string& kernel, uint64_t site = 0) {
     const auto stall = waiting.find(slot);
     if (stall == waiting.end()) return;
     add(blame.kernels[kernel], stall->second);
+    if (site) add(blame.sites[names[site]], stall->second);
     waiting.erase(stall);
   };
-  constexpr const char* kOther = "(copies, sets, allocations)";
+  constexpr const char* kCopies = "(copies and sets)";
+  constexpr const char* kOther = "(allocations and calls that failed)";
   read_trace(path, [&](const TraceReader&, const Record& record) {
     if (const auto named = TraceReader::as<trace::Named>(record)) {
       names[named->name] = named->text;
@@ -56,7 +59,12 @@ Blame blame_of(const std::string& path) {
         add(blame.kernels[kOther], *stall);
     } else if (const auto launch = TraceReader::as<trace::Launched>(record)) {
       const auto name = names.find(launch->kernel);
-      close(record.slot, name == names.end() ? "(a kernel without a name)" : name->second);
+      close(record.slot, name == names.end() ? "(a kernel without a name)" : name->second,
+            launch->site);
+    } else if (const auto graph = TraceReader::as<trace::GraphLaunched>(record)) {
+      close(record.slot, fmt::format("(graph {:#x})", graph->graph));
+    } else if (TraceReader::as<trace::Copied>(record)) {
+      close(record.slot, kCopies);
     }
   });
   while (!waiting.empty()) close(waiting.begin()->first, kOther);
@@ -74,8 +82,17 @@ std::vector<std::pair<Key, Cost>> dearest(const std::map<Key, Cost>& costs) {
 std::string text(uint64_t range) {
   return std::to_string(range);
 }
-std::string text(const std::string& kernel) {
-  return readable(kernel);
+// A kernel's name, or the frames of a place: "function+0x12 (library+0x3456) < ...".
+std::string text(const std::string& name) {
+  std::string out;
+  for (size_t at = 0; at < name.size();) {
+    const size_t next = std::min(name.find(" < ", at), name.size());
+    const std::string frame = name.substr(at, next - at);
+    const size_t end = std::min(frame.find("+0x"), frame.size());
+    out += (out.empty() ? "" : " < ") + readable(frame.substr(0, end)) + frame.substr(end);
+    at = next + 3;
+  }
+  return out;
 }
 
 template <class Key>
@@ -112,13 +129,15 @@ int blame_trace() {
                      {"ns", blame.all.ns},
                      {"stalls", blame.all.stalls},
                      {"kernels", json_of("kernel", blame.kernels)},
-                     {"ranges", json_of("range", blame.ranges)}});
+                     {"ranges", json_of("range", blame.ranges)},
+                     {"sites", json_of("site", blame.sites)}});
       continue;
     }
     fmt::print("{}: {} stalls, {}\n", path, blame.all.stalls, with_unit(blame.all.ns, "ns"));
     if (!blame.all.stalls) continue;
     print_table("kernel", blame.kernels, blame.all.ns);
     print_table("range", blame.ranges, blame.all.ns);
+    if (!blame.sites.empty()) print_table("called from", blame.sites, blame.all.ns);
   }
   if (as_json) fmt::print("{}\n", text_of(all));
   return 0;

@@ -8,12 +8,14 @@
 #include <cstring>
 #include <memory>
 
+#include "tools/json.h"
+
 namespace spillway::tools {
 namespace {
 
 std::vector<std::string> paths;
 std::string csv_kind, output = "-";
-bool perfetto = false;
+bool perfetto = false, json = false;
 
 // As RFC 4180 has it.
 std::string quoted(const std::string& text) {
@@ -27,6 +29,21 @@ std::string plain_value(const Record& record, size_t place) {
   return record.kind->fields[place].type == FieldInfo::Type::Number
              ? std::to_string(record.numbers[place])
              : quoted(value_text(record, place));
+}
+
+nlohmann::ordered_json json_value(const Record& record, size_t place) {
+  switch (record.kind->fields[place].type) {
+    case FieldInfo::Type::List:
+      return record.list;
+    case FieldInfo::Type::Number:
+      return record.numbers[place];
+    case FieldInfo::Type::Bool:
+      return record.numbers[place] != 0;
+    case FieldInfo::Type::Word:
+    case FieldInfo::Type::Text:
+      break;
+  }
+  return value_text(record, place);
 }
 
 }  // namespace
@@ -55,15 +72,28 @@ void export_csv(const std::vector<std::string>& files, const std::string& kind, 
   if (!known) throw TraceError(fmt::format("no event is called '{}'; there are: {}", kind, kinds));
 }
 
+void export_json(const std::vector<std::string>& files, std::FILE* out) {
+  for (const std::string& path : files)
+    read_trace(path, [&](const TraceReader&, const Record& record) {
+      nlohmann::ordered_json line = {
+          {"time", record.time}, {"slot", record.slot}, {"kind", record.kind->name}};
+      if (files.size() > 1) line["file"] = path;
+      for (size_t place = 0; place < record.kind->fields.size(); ++place)
+        line[record.kind->fields[place].name] = json_value(record, place);
+      fmt::print(out, "{}\n", text_of(line, -1));
+    });
+}
+
 void declare_export(CLI::App& app) {
   take_traces(app, &paths);
   CLI::Option_group* format = app.add_option_group("format");
   format->add_flag("--perfetto", perfetto, "for https://ui.perfetto.dev and chrome://tracing");
   format->add_option("--csv", csv_kind, "a table of one kind of event, as in --csv evicted")
       ->type_name("KIND");
+  format->add_flag("--json", json,
+                   "every event, a JSON object a line; times in ns, sizes in bytes");
   format->require_option(1);
   app.add_option("-o,--output", output, "where to; - is standard output")->capture_default_str();
-  app.footer("JSON lines of every event: `spillway trace dump --json`.");
 }
 
 int export_trace() {
@@ -75,6 +105,8 @@ int export_trace() {
   std::FILE* const out = file ? file.get() : stdout;
   if (perfetto)
     export_perfetto(paths, out);
+  else if (json)
+    export_json(paths, out);
   else
     export_csv(paths, csv_kind, out);
   if (std::fflush(out) != 0) throw TraceError(output + ": " + std::strerror(errno));

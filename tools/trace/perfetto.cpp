@@ -18,6 +18,7 @@ using Json = nlohmann::ordered_json;
 // Thread ids of the tracks, away from the real ones.
 constexpr uint64_t kDirections = 1'000'000'000;  // 2 * device, + 1 for in
 constexpr uint64_t kStreams = 1'100'000'000;
+constexpr uint64_t kHolds = 1'200'000'000;
 
 double microseconds(uint64_t ns) {
   return static_cast<double>(ns) / 1e3;
@@ -82,6 +83,30 @@ void put_move(Tracks& tracks, State& state, const trace::Moved& move, bool in, u
   count(tracks, state, time);
 }
 
+// Something that a stream was given.
+template <class Use>
+void put_use(Tracks& tracks, const Use& use, const std::string& name, uint64_t time) {
+  const uint64_t tid = tracks.track(kStreams + use.stream, fmt::format("stream {}", use.stream));
+  tracks.put({{"ph", "i"},
+              {"s", "t"},
+              {"name", name},
+              {"cat", Use::kind},
+              {"ts", microseconds(time)},
+              {"tid", tid},
+              {"args", {{"ranges", std::vector(use.ranges.begin(), use.ranges.end())}}}});
+}
+
+void put_hold(Tracks& tracks, const trace::Holding& holding, const char* what,
+              const Record& record) {
+  tracks.put({{"ph", "i"},
+              {"s", "t"},
+              {"name", fmt::format("range {} is {}", holding.range, what)},
+              {"cat", what},
+              {"ts", microseconds(record.time)},
+              {"tid", tracks.track(kHolds, "ranges that are held")},
+              {"args", {{"reason", value_text(record, 1)}}}});
+}
+
 void put(Tracks& tracks, State& state, const Record& record) {
   const auto name_of = [&](uint64_t number) {
     const auto known = state.names.find(number);
@@ -104,14 +129,21 @@ void put(Tracks& tracks, State& state, const Record& record) {
     state.bytes.erase(known);
     count(tracks, state, record.time);
   } else if (const auto launch = TraceReader::as<trace::Launched>(record)) {
-    tracks.put(
-        {{"ph", "i"},
-         {"s", "t"},
-         {"name", name_of(launch->kernel)},
-         {"cat", "launched"},
-         {"ts", microseconds(record.time)},
-         {"tid", tracks.track(kStreams + launch->stream, fmt::format("stream {}", launch->stream))},
-         {"args", {{"ranges", std::vector(launch->ranges.begin(), launch->ranges.end())}}}});
+    put_use(tracks, *launch, name_of(launch->kernel), record.time);
+  } else if (const auto graph = TraceReader::as<trace::GraphLaunched>(record)) {
+    put_use(tracks, *graph, fmt::format("graph {:#x}", graph->graph), record.time);
+  } else if (const auto copy = TraceReader::as<trace::Copied>(record)) {
+    put_use(tracks, *copy, "copy or set of " + with_unit(copy->bytes, "B"), record.time);
+  } else if (const auto held = TraceReader::as<trace::Held>(record)) {
+    put_hold(tracks, *held, "held", record);
+  } else if (const auto free = TraceReader::as<trace::Released>(record)) {
+    put_hold(tracks, *free, "released", record);
+  } else if (const auto outside = TraceReader::as<trace::Outside>(record)) {
+    tracks.put({{"ph", "C"},
+                {"name", fmt::format("past us on device {}", outside->device)},
+                {"ts", microseconds(record.time)},
+                {"tid", 0},
+                {"args", {{"bytes", outside->bytes}}}});
   } else if (const auto stall = TraceReader::as<trace::Stalled>(record)) {
     tracks.put({{"ph", "X"},
                 {"name", "waits for " + value_text(record, 0)},

@@ -287,3 +287,16 @@ STORY(threads_that_end) {
   MUST(cuCtxSynchronize());
   expect_all(buffers, 2);
 }
+
+// Runs the command that it is given, and tells the number of its process before.
+STORY(watched_by_a_command) {
+  begin();
+  const std::vector<Buffer> buffers = filled(7, 4 * kMiB);
+  scan(buffers, 2);
+  MUST(cuCtxSynchronize());
+  const char* const command = std::getenv("WATCHER");
+  if (command == nullptr) fail("WATCHER is not set");
+  std::printf("%d\n", getpid());
+  std::fflush(stdout);
+  EXPECT(std::system(command) == 0);
+}
