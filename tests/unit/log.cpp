@@ -159,7 +159,8 @@ TEST(Log, ManyThreadsFromTheFirstLineOnLoseNothing) {
   std::vector<std::thread> writers;
   for (int i = 0; i < 8; ++i) {
     writers.emplace_back([i] {
-      for (int k = 0; k < 100; ++k) log_line(LogLevel::Info, fmt::format("writer {} line {}", i, k));
+      for (int k = 0; k < 100; ++k)
+        log_line(LogLevel::Info, fmt::format("writer {} line {}", i, k));
     });
   }
   for (std::thread& writer : writers) writer.join();
