@@ -245,21 +245,6 @@ void Executor::perform(Turn&, const Operation& operation, const HostFunction& wo
         "cuLaunchHostFunc");
 }
 
-void Executor::perform(Turn&, const Operation& operation, const WriteValue& work) {
-  const CUdeviceptr to = device(work.target);
-  const Calls& call = calls(operation);
-  const CUstream on = stream(operation);
-  const auto low = static_cast<cuuint32_t>(work.value);
-  constexpr unsigned kEqual = CU_STREAM_WAIT_VALUE_EQ;
-  if (work.target.bytes == 8) {
-    check(call.write64(on, to, work.value, 0), "cuStreamWriteValue64");
-    if (work.waits) check(call.wait64(on, to, work.value, kEqual), "cuStreamWaitValue64");
-  } else {
-    check(call.write32(on, to, low, 0), "cuStreamWriteValue32");
-    if (work.waits) check(call.wait32(on, to, low, kEqual), "cuStreamWaitValue32");
-  }
-}
-
 void Executor::perform(Turn&, const Operation& operation, const Record& work) {
   check(calls(operation).record(events_[work.event], stream(operation)), "cuEventRecord");
 }

@@ -111,7 +111,6 @@ class Executor {
   void perform(Turn& turn, const Operation& operation, const HostFill& work);
   void perform(Turn& turn, const Operation& operation, const HostCheck& work);
   void perform(Turn& turn, const Operation& operation, const HostFunction& work);
-  void perform(Turn& turn, const Operation& operation, const WriteValue& work);
   void perform(Turn& turn, const Operation& operation, const Record& work);
   void perform(Turn& turn, const Operation& operation, const WaitEvent& work);
   void perform(Turn& turn, const Operation& operation, const HostWait& work);
@@ -132,6 +131,9 @@ class Executor {
   void perform(Turn& turn, const Operation& operation, const StoreAddresses& work);
   void perform(Turn& turn, const Operation& operation, const MakeTexture& work);
   void perform(Turn& turn, const Operation& operation, const DropTexture& work);
+
+  // execute_values.cpp
+  void perform(Turn& turn, const Operation& operation, const WriteValue& work);
 
   // execute_copy.cpp
   void perform(Turn& turn, const Operation& operation, const Set& work);

@@ -79,7 +79,7 @@ class Generator {
   void drop_context();
   void copy_between_contexts();
 
-  // generate_operations.cpp and generate_launch.cpp
+  // generate_operations.cpp, generate_memory.cpp and generate_launch.cpp: each a step
   void allocate();
   void initialise(int buffer);
   void release();
@@ -102,10 +102,14 @@ class Generator {
   void add_table();
   std::vector<Access> choose_targets(size_t header);
   void follow(Launch launch, const std::optional<StoreAddresses>& store);
+
+  // generate_objects.cpp
   void texture();
   void arrays();
   void fill_array(int array);
   Access all_of_array(int array, bool write) const;
+
+  // generate_launch.cpp; sets and copies: generate_operations.cpp
   std::optional<Launch> make_launch();
   std::optional<Launch> make_words_launch(Kernel kernel);
   std::optional<Launch> make_reduction(Kernel kernel);
