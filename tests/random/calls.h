@@ -9,8 +9,10 @@ namespace random_program {
 
 #if CUDA_VERSION >= 13000
 #define RANDOM_PROGRAM_BATCH_PTSZ cuMemcpyBatchAsync_v2_ptsz
+#define RANDOM_PROGRAM_BOXES_PTSZ cuMemcpy3DBatchAsync_v2_ptsz
 #else
 #define RANDOM_PROGRAM_BATCH_PTSZ cuMemcpyBatchAsync_ptsz
+#define RANDOM_PROGRAM_BOXES_PTSZ cuMemcpy3DBatchAsync_ptsz
 #endif
 
 // clang-format off
@@ -58,8 +60,10 @@ namespace random_program {
   CALL(write64, cuStreamWriteValue64, cuStreamWriteValue64_v2_ptsz)        \
   CALL(wait32, cuStreamWaitValue32, cuStreamWaitValue32_v2_ptsz)           \
   CALL(wait64, cuStreamWaitValue64, cuStreamWaitValue64_v2_ptsz)           \
+  CALL(batch_of_values, cuStreamBatchMemOp, cuStreamBatchMemOp_v2_ptsz)    \
   CALL(alloc_from_pool, cuMemAllocFromPoolAsync, cuMemAllocFromPoolAsync_ptsz) \
   CALL(copy_batch, cuMemcpyBatchAsync, RANDOM_PROGRAM_BATCH_PTSZ)          \
+  CALL(copy_boxes, cuMemcpy3DBatchAsync, RANDOM_PROGRAM_BOXES_PTSZ)        \
   CALL(begin_capture, cuStreamBeginCapture, cuStreamBeginCapture_v2_ptsz)  \
   CALL(end_capture, cuStreamEndCapture, cuStreamEndCapture_ptsz)           \
   CALL(launch_graph, cuGraphLaunch, cuGraphLaunch_ptsz)

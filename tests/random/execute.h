@@ -134,6 +134,7 @@ class Executor {
 
   // execute_values.cpp
   void perform(Turn& turn, const Operation& operation, const WriteValue& work);
+  void write_in_batch(const Operation& operation, const WriteValue& work);
 
   // execute_copy.cpp
   void perform(Turn& turn, const Operation& operation, const Set& work);

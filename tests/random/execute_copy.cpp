@@ -129,6 +129,32 @@ CUresult copy_batch(const Calls& call, CUdeviceptr to, CUdeviceptr from, size_t 
 #endif
 }
 
+// Two boxes that have every second row each, and what is behind them as one row.
+CUresult copy_boxes(const Calls& call, CUdeviceptr to, CUdeviceptr from, size_t bytes,
+                    CUstream on) {
+  const size_t row = bytes / 16, boxes = 8 * row;
+  CUDA_MEMCPY3D_BATCH_OP operations[3]{};
+  const auto place = [](CUmemcpy3DOperand* operand, CUdeviceptr address, size_t pitch) {
+    operand->type = CU_MEMCPY_OPERAND_TYPE_POINTER;
+    operand->op.ptr.ptr = address;
+    operand->op.ptr.rowLength = pitch;  // 0: there is nothing between rows, nor between layers
+    operand->op.ptr.layerHeight = pitch == 0 ? 0 : 2;
+  };
+  for (size_t i = 0; i < 3; ++i) {
+    const size_t offset = i < 2 ? i * row : boxes, pitch = i < 2 ? 2 * row : 0;
+    operations[i].srcAccessOrder = CU_MEMCPY_SRC_ACCESS_ORDER_STREAM;
+    operations[i].extent = {i < 2 ? row : bytes - boxes, i < 2 ? 2u : 1u, i < 2 ? 2u : 1u};
+    place(&operations[i].dst, to + offset, pitch);
+    place(&operations[i].src, from + offset, pitch);
+  }
+#if CUDA_VERSION >= 13000
+  return call.copy_boxes(3, operations, 0, on);
+#else
+  size_t failed = 0;
+  return call.copy_boxes(3, operations, &failed, 0, on);
+#endif
+}
+
 }  // namespace
 
 void Executor::perform(Turn&, const Operation& operation, const Copy& work) {
@@ -192,6 +218,8 @@ void Executor::perform(Turn&, const Operation& operation, const Copy& work) {
     }
     case CopyForm::Batch:
       return check(copy_batch(call, to, from, bytes, on), "cuMemcpyBatchAsync");
+    case CopyForm::BatchOfBoxes:
+      return check(copy_boxes(call, to, from, bytes, on), "cuMemcpy3DBatchAsync");
   }
 }
 

@@ -31,22 +31,27 @@ CUgraphNode Executor::add_child(const LiveContext& home, CUgraph graph, const No
 // A kernel that sets the handle, and the node that looks at it.
 CUgraphNode Executor::add_conditional(const LiveContext& home, CUgraph graph, const Nodes& after,
                                       const Conditional& conditional) {
+  const bool loop = conditional.branch == Branch::While;
+  constexpr CUgraphConditionalNodeType kTypes[] = {CU_GRAPH_COND_TYPE_IF, CU_GRAPH_COND_TYPE_IF,
+                                                   CU_GRAPH_COND_TYPE_SWITCH,
+                                                   CU_GRAPH_COND_TYPE_WHILE};
   CUgraphConditionalHandle handle = 0;
   check(cuGraphConditionalHandleCreate(&handle, graph, home.context, 0, 0),
         "cuGraphConditionalHandleCreate");
   Parameters decision;
   decision.add(handle);
   decision.add(device(conditional.word));
-  decision.add(uint32_t{2});
+  // A value for which there is no body is one of the choices.
+  const auto bodies = static_cast<unsigned>(conditional.bodies.size());
+  decision.add(conditional.branch == Branch::Switch ? uint32_t{bodies + 1} : uint32_t{2});
   decision.add(conditional.salt);
-  const CUgraphNode decide =
-      add_kernel(home, graph, after, conditional.loop ? Kernel::CountRounds : Kernel::Decide,
-                 std::move(decision));
+  const CUgraphNode decide = add_kernel(
+      home, graph, after, loop ? Kernel::CountRounds : Kernel::Decide, std::move(decision));
   CUgraphNodeParams params{};
   params.type = CU_GRAPH_NODE_TYPE_CONDITIONAL;
   params.conditional.handle = handle;
-  params.conditional.type = conditional.loop ? CU_GRAPH_COND_TYPE_WHILE : CU_GRAPH_COND_TYPE_IF;
-  params.conditional.size = 1;
+  params.conditional.type = kTypes[static_cast<size_t>(conditional.branch)];
+  params.conditional.size = bodies;
   params.conditional.ctx = home.context;
   CUgraphNode node = nullptr;
 #if CUDA_VERSION >= 13000
@@ -54,10 +59,11 @@ CUgraphNode Executor::add_conditional(const LiveContext& home, CUgraph graph, co
 #else
   check(cuGraphAddNode(&node, graph, &decide, 1, &params), "cuGraphAddNode");
 #endif
-  const CUgraph body = params.conditional.phGraph_out[0];
-  Nodes inner;
-  build_into(home, body, conditional.body, &inner);
-  if (conditional.loop) {
+  for (size_t i = 0; i < bodies; ++i) {
+    const CUgraph body = params.conditional.phGraph_out[i];
+    Nodes inner;
+    build_into(home, body, conditional.bodies[i], &inner);
+    if (!loop) continue;
     Parameters count;
     count.add(handle);
     count.add(device(conditional.word));

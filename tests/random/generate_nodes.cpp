@@ -27,24 +27,48 @@ std::optional<NodeWork> Generator::make_child() {
   return Child{inner.nodes};
 }
 
+namespace {
+
+// The same steps from the `first` one on and around, with other scalars: what another body does.
+std::vector<Node> varied(const std::vector<Node>& body, size_t first) {
+  std::vector<Node> other;
+  for (size_t i = 0; i < body.size(); ++i) {
+    Node node{body[(first + i) % body.size()].work, {}, 0};
+    if (i > 0) node.after.push_back(static_cast<int>(i) - 1);
+    if (Launch* launch = std::get_if<Launch>(&node.work))
+      launch->salt += static_cast<uint32_t>(first);
+    if (Set* set = std::get_if<Set>(&node.work)) set->value += static_cast<uint32_t>(first);
+    other.push_back(std::move(node));
+  }
+  return other;
+}
+
+}  // namespace
+
 std::optional<NodeWork> Generator::make_conditional() {
   Conditional conditional;
-  conditional.loop = random_.percent(50);
+  const bool loop = random_.percent(50);
   conditional.salt = static_cast<uint32_t>(random_.next());
-  const auto word = pick_word(conditional.loop);
+  const auto word = pick_word(loop);
   if (!word) return std::nullopt;
   conditional.word = *word;
+  std::vector<Node> body;
   const size_t wanted = random_.between(1, 3);
   for (size_t i = 0; i < wanted; ++i) {
     const std::optional<NodeWork> work = make_node();
     // No host functions in bodies; and nobody else counts.
     if (!work || std::holds_alternative<HostFunction>(*work)) continue;
-    if (conditional.loop && conflict(accesses(*work), {conditional.word})) continue;
+    if (loop && conflict(accesses(*work), {conditional.word})) continue;
     Node node{*work, {}, 0};
-    if (!conditional.body.empty())
-      node.after.push_back(static_cast<int>(conditional.body.size()) - 1);
-    conditional.body.push_back(node);
+    if (!body.empty()) node.after.push_back(static_cast<int>(body.size()) - 1);
+    body.push_back(node);
   }
+  // More bodies do the same in another order.
+  constexpr Branch kOnce[] = {Branch::If, Branch::IfElse, Branch::Switch};
+  const size_t more = loop ? 0 : conditional.salt % 3;
+  conditional.branch = loop ? Branch::While : kOnce[more];
+  conditional.bodies = {body};
+  for (size_t i = 1; i <= more; ++i) conditional.bodies.push_back(varied(body, i));
   return conditional;
 }
 

@@ -84,7 +84,7 @@ void Generator::submit_copy(int stream, Copy copy) {
   }
   order_->submit(thread_, stream, {copy.to, copy.from});
   // A batch returns at once whatever it copies to.
-  const bool returns_late = !copy.async || (pageable && copy.form != CopyForm::Batch);
+  const bool returns_late = !copy.async || (pageable && !is_batch(copy.form));
   if (to_host && returns_late) order_->host_waits_stream(thread_, stream);
 }
 
@@ -112,7 +112,8 @@ void Generator::copy() {
   // The null stream has no batches.
   if (plan_.streams[stream].kind != StreamKind::Legacy && copy->width >= 64 &&
       random_.percent(20)) {
-    copy->form = CopyForm::Batch;
+    const bool boxes = (copy->width + copy->to.offset + copy->from.offset) % 2 == 1;
+    copy->form = boxes ? CopyForm::BatchOfBoxes : CopyForm::Batch;
     copy->async = true;
     return submit_copy(stream, *copy);
   }
@@ -200,7 +201,9 @@ void Generator::write_value() {
   const bool waits = waits_ && random_.percent(50);
   // What a stream waits for is still from then on.
   if (waits) hidden_.insert(*buffer);
-  submit(pick_stream(), WriteValue{target, random_.next(), waits}, {target});
+  WriteValue write{target, random_.next(), waits, false};
+  write.batch = write.value % 2 == 1;
+  submit(pick_stream(), write, {target});
 }
 
 void Generator::ask() {

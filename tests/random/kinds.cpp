@@ -44,7 +44,10 @@ struct Collector {
         (device_of(to) == device_of(from) ? " between contexts" : " between devices"));
   }
   void operator()(const HostFunction&) { add("host function"); }
-  void operator()(const WriteValue& one) { add(one.waits ? "wait for value" : "write value"); }
+  void operator()(const WriteValue& one) {
+    add(std::string(one.waits ? "wait for value" : "write value") +
+        (one.batch ? " in a batch" : ""));
+  }
   void operator()(const StoreAddresses& one) {
     const char* const where[] = {"a table", "a variable", "a list"};
     add(std::string("addresses in ") + name(where, one.holder));
@@ -86,8 +89,8 @@ struct Collector {
     nodes(one.nodes, "in child: ");
   }
   void operator()(const Conditional& one) {
-    add(one.loop ? "while" : "if");
-    nodes(one.body, "in body: ");
+    add(name(kBranches, one.branch));
+    for (const auto& body : one.bodies) nodes(body, "in body: ");
   }
   void operator()(const Updatable&) { add("device-updatable"); }
   void operator()(const GraphAllocate& one) {

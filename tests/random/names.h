@@ -22,7 +22,9 @@ inline constexpr const char* kForms[] = {"copy",
                                          "unaligned copy of rows",
                                          "copy of a volume",
                                          "peer copy of a volume",
-                                         "batch of copies"};
+                                         "batch of copies",
+                                         "batch of boxes"};
+inline constexpr const char* kBranches[] = {"if", "if, else", "switch", "while"};
 inline constexpr const char* kWaits[] = {"stream", "event", "context", "stream by polling",
                                          "event by polling"};
 inline constexpr const char* kQuestions[] = {"attributes", "address range", "memory info",

@@ -74,7 +74,21 @@ struct Set {
   bool async = false;
 };
 
-enum class CopyForm { Plain, Generic, Peer, Rows, RowsUnaligned, Volume, VolumePeer, Batch };
+enum class CopyForm {
+  Plain,
+  Generic,
+  Peer,
+  Rows,
+  RowsUnaligned,
+  Volume,
+  VolumePeer,
+  Batch,
+  BatchOfBoxes
+};
+
+inline bool is_batch(CopyForm form) {
+  return form == CopyForm::Batch || form == CopyForm::BatchOfBoxes;
+}
 
 struct Copy {
   CopyForm form = CopyForm::Plain;  // Plain: HtoD, DtoH, DtoD by the sides
@@ -101,6 +115,7 @@ struct WriteValue {
   Access target;
   uint64_t value = 0;
   bool waits = false;  // and the stream waits until it is there
+  bool batch = false;  // all of it by one call
 };                     // target.bytes is 4 or 8
 
 // Puts the addresses of `targets` into a table, that of the first into the module's global, or

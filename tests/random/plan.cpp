@@ -45,7 +45,10 @@ std::vector<Access> of(const Child& child) {
   return accesses(child.nodes);
 }
 std::vector<Access> of(const Conditional& conditional) {
-  std::vector<Access> all = accesses(conditional.body);
+  std::vector<Access> all;
+  for (const std::vector<Node>& body : conditional.bodies) {
+    for (const Access& access : accesses(body)) all.push_back(access);
+  }
   all.push_back(conditional.word);
   return all;
 }
@@ -93,7 +96,7 @@ void for_each_step(const std::vector<Node>& nodes,
     if (const Child* child = std::get_if<Child>(&node.work)) {
       for_each_step(child->nodes, visit);
     } else if (const Conditional* conditional = std::get_if<Conditional>(&node.work)) {
-      for_each_step(conditional->body, visit);
+      for (const auto& body : conditional->bodies) for_each_step(body, visit);
       Launch decide;
       decide.arguments = {conditional->word};
       visit(decide);

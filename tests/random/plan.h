@@ -21,12 +21,14 @@ struct Node;
 struct Child {
   std::vector<Node> nodes;
 };
-// A body that runs if a word says so, or for as many rounds as it says. Kernels read the word.
+// Bodies of which one runs if a word says so, or for as many rounds as it says. Kernels read the
+// word.
+enum class Branch { If, IfElse, Switch, While };
 struct Conditional {
-  bool loop = false;
+  Branch branch = Branch::If;
   Access word;
   uint32_t salt = 0;
-  std::vector<Node> body;  // one after the other
+  std::vector<std::vector<Node>> bodies;  // the nodes of each run one after the other
 };
 // A kernel node that a kernel just before it changes, by what a word says.
 struct Updatable {

@@ -60,7 +60,8 @@ struct Teller {
     return "host function writes " + tell(one.target);
   }
   std::string operator()(const WriteValue& one) const {
-    return (one.waits ? "write and wait for value " : "write value ") + tell(one.target);
+    return fmt::format("write {}value{} {}", one.waits ? "and wait for " : "",
+                       one.batch ? " in a batch" : "", tell(one.target));
   }
   std::string operator()(const StoreAddresses& one) const {
     return fmt::format("store addresses of{} into {}", tell(one.targets),
@@ -103,7 +104,12 @@ struct Teller {
   std::string operator()(const Nothing&) const { return "nothing"; }
   std::string operator()(const Child& one) const { return "child" + nodes(one.nodes); }
   std::string operator()(const Conditional& one) const {
-    return fmt::format("{} {}{}", one.loop ? "while" : "if", tell(one.word), nodes(one.body));
+    std::string text = fmt::format("{} {}", name(kBranches, one.branch), tell(one.word));
+    for (size_t i = 0; i < one.bodies.size(); ++i) {
+      if (i > 0) text += "\n      or";
+      text += nodes(one.bodies[i]);
+    }
+    return text;
   }
   std::string operator()(const Updatable& one) const {
     return fmt::format("as {} says, {}", tell(one.word), (*this)(one.launch));
