@@ -57,15 +57,15 @@ void Executor::open_context(int context) {
   }
   enter(context);
   check(cuModuleLoadData(&live.module, random_kernels_ptx), "cuModuleLoadData");
-  CUmodule dependent = nullptr, control = nullptr;
+  CUmodule of_90 = nullptr, control = nullptr;
   if (plan_.compute >= 90)
-    check(cuModuleLoadData(&dependent, random_kernels_90_ptx), "cuModuleLoadData");
+    check(cuModuleLoadData(&of_90, random_kernels_90_ptx), "cuModuleLoadData");
   if (plan_.device_calls)
     check(cuModuleLoadData(&control, random_kernels_control_ptx), "cuModuleLoadData");
   for (size_t i = 0; i < kKernelCount; ++i) {
     const auto kernel = static_cast<Kernel>(i);
-    const CUmodule module = kernel < Kernel::Dependent    ? live.module
-                            : kernel == Kernel::Dependent ? dependent
+    const CUmodule module = kernel < Kernel::BlendTiles   ? live.module
+                            : kernel <= Kernel::Dependent ? of_90
                                                           : control;
     CUfunction& function = live.kernels.emplace_back();
     if (module != nullptr)

@@ -20,6 +20,20 @@ void** Parameters::extra() {
   return extra_;
 }
 
+namespace {
+
+CUresult show_as_matrix(CUdeviceptr address, uint32_t words, CUtensorMap* map) {
+  const cuuint64_t dims[] = {kMatrixWidth, words / kMatrixWidth};
+  const cuuint64_t pitch[] = {kMatrixWidth * sizeof(uint32_t)};
+  const cuuint32_t tile[] = {kTileWidth, kTileHeight}, steps[] = {1, 1};
+  return cuTensorMapEncodeTiled(map, CU_TENSOR_MAP_DATA_TYPE_UINT32, 2,
+                                reinterpret_cast<void*>(address), dims, pitch, tile, steps,
+                                CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_NONE,
+                                CU_TENSOR_MAP_L2_PROMOTION_NONE, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+}
+
+}  // namespace
+
 Parameters Executor::parameters(const Launch& launch) const {
   Parameters parameters;
   const auto& arguments = launch.arguments;
@@ -50,22 +64,34 @@ Parameters Executor::parameters(const Launch& launch) const {
     structure.b = words(2);
     parameters.add(structure);
   };
+  const auto pass_spectator = [&] {
+    const LiveBuffer& other = buffers_[launch.spectator_buffer];
+    CUdeviceptr spectator = 0;
+    switch (launch.spectator) {
+      case Launch::Spectator::Null:
+        break;
+      case Launch::Spectator::Inside:
+        spectator = other.address + launch.salt % 4096;
+        break;
+      case Launch::Spectator::PastEnd:
+        spectator = other.address + plan_.buffers[launch.spectator_buffer].bytes;
+        break;
+    }
+    parameters.add(spectator);
+  };
   switch (launch.kernel) {
-    case Kernel::Blend: {
-      const LiveBuffer& other = buffers_[launch.spectator_buffer];
-      CUdeviceptr spectator = 0;
-      switch (launch.spectator) {
-        case Launch::Spectator::Null:
-          break;
-        case Launch::Spectator::Inside:
-          spectator = other.address + launch.salt % 4096;
-          break;
-        case Launch::Spectator::PastEnd:
-          spectator = other.address + plan_.buffers[launch.spectator_buffer].bytes;
-          break;
-      }
+    case Kernel::Blend:
       pass_addresses();
-      parameters.add(spectator);
+      pass_spectator();
+      pass_shape();
+      break;
+    case Kernel::BlendTiles: {
+      CUtensorMap map{};
+      check(show_as_matrix(device(arguments[1]), launch.elements, &map), "cuTensorMapEncodeTiled");
+      parameters.add(map);
+      parameters.add(device(arguments[0]));
+      parameters.add(device(arguments[2]));
+      pass_spectator();
       pass_shape();
       break;
     }

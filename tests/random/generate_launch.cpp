@@ -68,6 +68,7 @@ std::optional<Launch> Generator::make_words_launch(Kernel kernel) {
     case Kernel::FollowList:
     case Kernel::Sample:
     case Kernel::Surface:
+    case Kernel::BlendTiles:
     case Kernel::Dependent:
     case Kernel::Decide:
     case Kernel::CountRounds:
@@ -107,6 +108,19 @@ std::optional<Launch> Generator::make_words_launch(Kernel kernel) {
   return launch;
 }
 
+// Through a tensor map where that can be: its address is a multiple of sixteen, and it may show old
+// bytes of what the kernel itself writes.
+std::optional<Launch> Generator::make_blend() {
+  std::optional<Launch> launch = make_words_launch(Kernel::Blend);
+  if (!launch || plan_.compute < 90 || launch->salt % 2 == 0) return launch;
+  const Access& out = launch->arguments[0];
+  const Access& in = launch->arguments[1];
+  constexpr size_t kLeast = kMatrixWidth * kTileHeight, kUnit = 16;
+  if (launch->elements >= kLeast && in.offset % kUnit == 0 && !overlap(out, in))
+    launch->kernel = Kernel::BlendTiles;
+  return launch;
+}
+
 std::optional<Launch> Generator::make_reduction(Kernel kernel) {
   const auto out = pick_own_buffer(false);
   std::vector<int> sources = readable_buffers();
@@ -129,7 +143,7 @@ std::optional<Launch> Generator::make_launch() {
   const size_t kind = random_.below(100);
   if (kind < 3) return make_words_launch(Kernel::Packed4);
   if (kind < 6) return make_words_launch(Kernel::Packed1);
-  if (kind < 30) return make_words_launch(Kernel::Blend);
+  if (kind < 30) return make_blend();
   if (kind < 42) return make_words_launch(Kernel::Blend8);
   if (kind < 60) return make_words_launch(Kernel::Bundle);
   if (kind < 65) return make_words_launch(Kernel::Wide);
@@ -138,7 +152,7 @@ std::optional<Launch> Generator::make_launch() {
   if (kind < 86) return make_reduction(Kernel::Histogram);
   if (kind < 92) return make_reduction(Kernel::BlockSums);
   const auto pitched = pick_own_buffer(true);
-  if (!pitched) return make_words_launch(Kernel::Blend);
+  if (!pitched) return make_blend();
   Launch launch;
   launch.kernel = Kernel::Rows;
   launch.arguments = {{Space::Device, *pitched, 0, plan_.buffers[*pitched].bytes, true}};

@@ -112,6 +112,7 @@ class Generator {
   // generate_launch.cpp; sets and copies: generate_operations.cpp
   std::optional<Launch> make_launch();
   std::optional<Launch> make_words_launch(Kernel kernel);
+  std::optional<Launch> make_blend();
   std::optional<Launch> make_reduction(Kernel kernel);
   std::optional<Launch> make_dependent(const std::vector<Access>& running);
   void launch_barrier();

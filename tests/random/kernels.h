@@ -54,6 +54,12 @@ struct Packed1 {
 };
 #pragma pack(pop)
 
+// Of the matrix of words as which a tensor map shows a buffer, and of the tiles that are read of
+// it.
+constexpr uint32_t kMatrixWidth = 64;
+constexpr uint32_t kTileWidth = 32, kTileHeight = 8;
+constexpr uint32_t kTiles = 32;  // at most
+
 // Data follows each node.
 struct ListNode {
   ListNode* next;

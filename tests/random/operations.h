@@ -38,9 +38,10 @@ enum class Kernel {
   FollowList,  // the nodes of a list, of which only the first is an argument
   Packed4,
   Packed1,
-  Sample,     // the second argument through a texture
-  Surface,    // the first argument, an array, through a surface
-  Dependent,  // the second argument is read, the third is written before the wait
+  Sample,      // the second argument through a texture
+  Surface,     // the first argument, an array, through a surface
+  BlendTiles,  // blend, the second argument through a tensor map
+  Dependent,   // the second argument is read, the third is written before the wait
   Decide,
   CountRounds,
   CountDown,
@@ -57,7 +58,7 @@ struct Launch {
   unsigned grid = 1, block = 128;
   Door door = Door::Kernel;
   Packing packing = Packing::Params;
-  // blend's unused pointer: null, a live buffer, or one past the end of it.
+  // blend's and blend_tiles' unused pointer: null, a live buffer, or one past the end of it.
   enum class Spectator { Null, Inside, PastEnd } spectator = Spectator::Null;
   int spectator_buffer = 0;
   bool programmatic = false;  // may begin before the kernel ahead of it in the stream is over
