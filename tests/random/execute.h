@@ -129,6 +129,9 @@ class Executor {
   // execute_hidden.cpp
   void set_up_arrays();
   void perform(Turn& turn, const Operation& operation, const StoreAddresses& work);
+  void store_by_kernel(const Operation& operation, const StoreAddresses& work,
+                       const std::vector<CUdeviceptr>& addresses);
+  CUdeviceptr hidden_pointer(const Operation& operation) const;
   void perform(Turn& turn, const Operation& operation, const MakeTexture& work);
   void perform(Turn& turn, const Operation& operation, const DropTexture& work);
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "tests/random/execute.h"
 #include "tests/random/kernels.h"
 
@@ -22,26 +24,75 @@ void Executor::set_up_arrays() {
   }
 }
 
+namespace {
+
+// Where in a table addresses are put first that are then copied on the device.
+CUdeviceptr elsewhere(CUdeviceptr to, const StoreAddresses& work) {
+  return to - work.table.offset + 2048;
+}
+
+}  // namespace
+
+CUdeviceptr Executor::hidden_pointer(const Operation& operation) const {
+  CUdeviceptr address = 0;
+  check(cuModuleGetGlobal(&address, nullptr, home(operation).module, "hidden_pointer"),
+        "cuModuleGetGlobal");
+  return address;
+}
+
+void Executor::store_by_kernel(const Operation& operation, const StoreAddresses& work,
+                               const std::vector<CUdeviceptr>& addresses) {
+  const Calls& call = calls(operation);
+  const CUstream on = stream(operation);
+  Addresses list{static_cast<uint32_t>(addresses.size()), {}};
+  std::copy(addresses.begin(), addresses.end(), list.address);
+  const CUdeviceptr to = work.holder == Holder::Table ? device(work.table) : 0;
+  Kernel kernel = Kernel::StoreAddresses;
+  Parameters packed;
+  switch (work.holder) {
+    case Holder::Table:
+      packed.add(work.copied ? elsewhere(to, work) : to);
+      packed.add(list);
+      break;
+    case Holder::Global:
+      // Whoever has asked for a variable may look into it; that is why the library does.
+      hidden_pointer(operation);
+      kernel = Kernel::StoreGlobal;
+      packed.add(addresses[0]);
+      break;
+    case Holder::List:
+      kernel = Kernel::LinkNodes;
+      packed.add(list);
+      break;
+  }
+  const CUfunction function = home(operation).kernels[static_cast<size_t>(kernel)];
+  void** const params = work.packing == Packing::Params ? packed.pointers() : nullptr;
+  void** const extra = work.packing == Packing::Extra ? packed.extra() : nullptr;
+  check(call.launch(function, 1, 1, 1, 32, 1, 1, 0, on, params, extra),
+        "cuLaunchKernel that stores addresses");
+  if (!work.copied) return;
+  check(call.dtod_async(to, elsewhere(to, work), addresses.size() * sizeof(CUdeviceptr), on),
+        "cuMemcpyDtoD of addresses");
+}
+
 void Executor::perform(Turn&, const Operation& operation, const StoreAddresses& work) {
   std::vector<CUdeviceptr> addresses;
   for (const Access& target : work.targets) addresses.push_back(device(target));
+  if (work.by_kernel) return store_by_kernel(operation, work, addresses);
   const size_t bytes = addresses.size() * sizeof(CUdeviceptr);
   constexpr char kCall[] = "cuMemcpyHtoD of addresses";
   switch (work.holder) {
     case Holder::Table: {
       const CUdeviceptr to = device(work.table);
       if (!work.copied) return check(cuMemcpyHtoD(to, addresses.data(), bytes), kCall);
-      const CUdeviceptr first = to - work.table.offset + 2048;
+      const CUdeviceptr first = elsewhere(to, work);
       check(cuMemcpyHtoDAsync(first, addresses.data(), bytes, stream(operation)), kCall);
       return check(cuMemcpyDtoDAsync(to, first, bytes, stream(operation)),
                    "cuMemcpyDtoD of addresses");
     }
-    case Holder::Global: {
-      CUdeviceptr to = 0;
-      check(cuModuleGetGlobal(&to, nullptr, home(operation).module, "hidden_pointer"),
-            "cuModuleGetGlobal");
-      return check(cuMemcpyHtoD(to, addresses.data(), sizeof addresses[0]), kCall);
-    }
+    case Holder::Global:
+      return check(cuMemcpyHtoD(hidden_pointer(operation), addresses.data(), sizeof addresses[0]),
+                   kCall);
     case Holder::List:
       for (size_t i = 0; i < addresses.size(); ++i) {
         const bool last = i + 1 == addresses.size();

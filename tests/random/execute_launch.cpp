@@ -149,6 +149,10 @@ Parameters Executor::parameters(const Launch& launch) const {
       parameters.add(launch.salt);
       break;
     }
+    case Kernel::StoreAddresses:
+    case Kernel::LinkNodes:
+    case Kernel::StoreGlobal:
+      break;  // not launched as such: see execute_hidden.cpp
     case Kernel::Decide:
     case Kernel::CountRounds:
     case Kernel::CountDown:

@@ -48,6 +48,18 @@ std::vector<Access> Generator::choose_targets(size_t header) {
   return targets;
 }
 
+// A list that is one node becomes, now and then, one of two nodes in the same buffer.
+void Generator::share_among_nodes(std::vector<Access>* nodes) {
+  constexpr size_t kAlign = 16;
+  if (nodes->size() != 1 || (*nodes)[0].bytes < 128) return;
+  if ((*nodes)[0].offset / kAlign % 2 == 0) return;
+  Access& first = (*nodes)[0];
+  first.bytes = first.bytes / 2 / kAlign * kAlign;
+  Access second = first;
+  second.offset += first.bytes;
+  nodes->push_back(second);
+}
+
 void Generator::add_table() {
   if (!tables_.empty()) return;
   const int table = static_cast<int>(plan_.buffers.size());
@@ -86,11 +98,13 @@ void Generator::hidden_addresses() {
     store->holder = Holder::List;
     launch.kernel = Kernel::FollowList;
     launch.arguments = choose_targets(16);
+    share_among_nodes(&launch.arguments);
     for (Access node : launch.arguments) {
       node.bytes = 16;
       store->targets.push_back(node);
     }
     if (launch.arguments.empty()) return;
+    choose_storer(&*store);
     launch.elements = static_cast<uint32_t>((launch.arguments[0].bytes - 16) / kWord);
     return follow(launch, store);
   }
@@ -110,6 +124,7 @@ void Generator::hidden_addresses() {
       store->table = {Space::Device, *tables_.begin(), random_.below(16) * 8,
                       8 * store->targets.size(), true};
     }
+    choose_storer(&*store);
     held = store;
   }
   launch.kernel = global ? Kernel::ThroughGlobal : Kernel::ThroughTable;
@@ -126,21 +141,20 @@ void Generator::hidden_addresses() {
 void Generator::follow(Launch launch, const std::optional<StoreAddresses>& store) {
   shape_threads(&launch);
   wait_for_all();
-  if (store) {
-    std::vector<Access> touched = accesses(Work{*store});
-    // All of it: it is put at another place first.
-    if (store->copied) touched[0] = {Space::Device, touched[0].index, 0, 4096, true};
-    submit(here_, *store, touched);
-  }
+  if (store && store->by_kernel) return follow_kernel(launch, *store);
+  if (store) store_in_order(here_, here_, *store);
   submit(here_, launch, launch.arguments);
-  if (store && store->holder == Holder::List) {
-    // Addresses are others in every run: they go before anybody looks.
-    for (const Access& node : store->targets) {
-      Set wipe{node, kWord, static_cast<uint32_t>(random_.next()), node.bytes / kWord, 1, 0, true};
-      submit(here_, wipe, {node});
-    }
-  }
+  if (store) wipe_list(here_, *store);
   wait_for_all();
+}
+
+// Addresses are others in every run: those in the buffers themselves go before anybody looks.
+void Generator::wipe_list(int stream, const StoreAddresses& store) {
+  if (store.holder != Holder::List) return;
+  for (const Access& node : store.targets) {
+    Set wipe{node, kWord, static_cast<uint32_t>(random_.next()), node.bytes / kWord, 1, 0, true};
+    submit(stream, wipe, {node});
+  }
 }
 
 }  // namespace random_program

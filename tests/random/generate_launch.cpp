@@ -68,6 +68,9 @@ std::optional<Launch> Generator::make_words_launch(Kernel kernel) {
     case Kernel::FollowList:
     case Kernel::Sample:
     case Kernel::Surface:
+    case Kernel::StoreAddresses:
+    case Kernel::LinkNodes:
+    case Kernel::StoreGlobal:
     case Kernel::BlendTiles:
     case Kernel::Dependent:
     case Kernel::Decide:

@@ -101,7 +101,16 @@ class Generator {
   void lose_addresses();
   void add_table();
   std::vector<Access> choose_targets(size_t header);
+  void share_among_nodes(std::vector<Access>* nodes);
   void follow(Launch launch, const std::optional<StoreAddresses>& store);
+  void wipe_list(int stream, const StoreAddresses& store);
+
+  // generate_stores.cpp
+  void choose_storer(StoreAddresses* store) const;
+  void follow_kernel(Launch launch, const StoreAddresses& store);
+  void follow_in_passing(Launch launch, StoreAddresses store, int reader, Leftover* choices);
+  void store_in_order(int writer, int reader, const StoreAddresses& store);
+  int some_stream(Leftover* choices) const;
 
   // generate_objects.cpp
   void texture();

@@ -135,6 +135,22 @@ __global__ void follow_list(ListNode* first, uint32_t elements, uint32_t stride,
   }
 }
 
+__global__ void store_addresses(uint64_t* to, Addresses what) {
+  for (uint32_t i = thread_index(); i < what.count; i += thread_count()) to[i] = what.address[i];
+}
+
+__global__ void link_nodes(Addresses nodes) {
+  for (uint32_t i = thread_index(); i < nodes.count; i += thread_count()) {
+    ListNode* node = (ListNode*)nodes.address[i];
+    node->next = i + 1 < nodes.count ? (ListNode*)nodes.address[i + 1] : nullptr;
+    node->unused = 0;
+  }
+}
+
+__global__ void store_global(uint32_t* address) {
+  if (thread_index() == 0) hidden_pointer = address;
+}
+
 __global__ void packed4(Packed4 p) {
   for (uint32_t i = thread_index() * p.stride; i < p.elements; i += thread_count() * p.stride) {
     p.out[i] = mixed(p.out[i] + p.a[i], p.b[i] + p.salt);

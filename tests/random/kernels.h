@@ -60,6 +60,14 @@ constexpr uint32_t kMatrixWidth = 64;
 constexpr uint32_t kTileWidth = 32, kTileHeight = 8;
 constexpr uint32_t kTiles = 32;  // at most
 
+constexpr unsigned kMostAddresses = 3;
+
+// To store, or of the nodes of a list to link.
+struct Addresses {
+  uint32_t count;
+  uint64_t address[kMostAddresses];
+};
+
 // Data follows each node.
 struct ListNode {
   ListNode* next;

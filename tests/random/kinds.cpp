@@ -50,8 +50,9 @@ struct Collector {
   }
   void operator()(const StoreAddresses& one) {
     const char* const where[] = {"a table", "a variable", "a list"};
-    add(std::string("addresses in ") + name(where, one.holder));
-    if (one.copied) add("addresses copied on the device");
+    const std::string by = one.by_kernel ? " by a kernel" : "";
+    add(std::string("addresses in ") + name(where, one.holder) + by);
+    if (one.copied) add("addresses copied on the device" + by);
   }
   void operator()(const Allocate& one) {
     add(std::string("allocate ") + name(kSources, plan.buffers[one.buffer].source));

@@ -10,10 +10,12 @@ inline constexpr const char* kSources[] = {"plain",    "async",  "pitch", "defau
                                            "own pool", "mapped", "graph"};
 inline constexpr const char* kStreams[] = {"legacy", "blocking", "non-blocking", "per-thread"};
 inline constexpr const char* kKernels[] = {
-    "fill",        "blend",      "blend8",       "bundle",        "wide",           "bytes",
-    "histogram",   "block_sums", "rows",         "through_table", "through_global", "barrier_sums",
-    "follow_list", "packed4",    "packed1",      "sample",        "surface",        "blend_tiles",
-    "dependent",   "decide",     "count_rounds", "count_down",    "retune"};
+    "fill",           "blend",        "blend8",          "bundle",       "wide",
+    "bytes",          "histogram",    "block_sums",      "rows",         "through_table",
+    "through_global", "barrier_sums", "follow_list",     "packed4",      "packed1",
+    "sample",         "surface",      "store_addresses", "link_nodes",   "store_global",
+    "blend_tiles",    "dependent",    "decide",          "count_rounds", "count_down",
+    "retune"};
 inline constexpr const char* kDoors[] = {"kernel", "ex", "cooperative", "ex, cooperative"};
 inline constexpr const char* kForms[] = {"copy",
                                          "generic copy",

@@ -38,8 +38,11 @@ enum class Kernel {
   FollowList,  // the nodes of a list, of which only the first is an argument
   Packed4,
   Packed1,
-  Sample,      // the second argument through a texture
-  Surface,     // the first argument, an array, through a surface
+  Sample,          // the second argument through a texture
+  Surface,         // the first argument, an array, through a surface
+  StoreAddresses,  // this and the next two: into a table, the nodes of a list, a variable
+  LinkNodes,
+  StoreGlobal,
   BlendTiles,  // blend, the second argument through a tensor map
   Dependent,   // the second argument is read, the third is written before the wait
   Decide,
@@ -126,7 +129,9 @@ struct StoreAddresses {
   Holder holder = Holder::Table;
   Access table;
   std::vector<Access> targets;
-  bool copied = false;  // Table: put elsewhere in it first, then copied on the device
+  bool copied = false;                // Table: put elsewhere in it first, then copied on the device
+  bool by_kernel = false;             // in stream order; otherwise by the host
+  Packing packing = Packing::Params;  // of that kernel
 };
 
 struct MakeTexture {

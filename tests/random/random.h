@@ -30,4 +30,20 @@ class Random {
   uint64_t state_;
 };
 
+// Choices out of a number that was drawn for something else, so that the programs of older seeds
+// stay what they were.
+class Leftover {
+ public:
+  explicit Leftover(size_t number) : number_(number) {}
+
+  size_t below(size_t limit) {
+    const size_t chosen = number_ % limit;
+    number_ /= limit;
+    return chosen;
+  }
+
+ private:
+  size_t number_;
+};
+
 }  // namespace random_program

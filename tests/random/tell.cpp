@@ -64,10 +64,12 @@ struct Teller {
                        one.batch ? " in a batch" : "", tell(one.target));
   }
   std::string operator()(const StoreAddresses& one) const {
-    return fmt::format("store addresses of{} into {}", tell(one.targets),
+    return fmt::format("store addresses of{} into {}{}{}", tell(one.targets),
                        one.holder == Holder::Global ? "the global"
                        : one.holder == Holder::List ? "each other"
-                                                    : tell(one.table));
+                                                    : tell(one.table),
+                       one.copied ? " by way of elsewhere in it" : "",
+                       one.by_kernel ? " by a kernel" : "");
   }
   std::string operator()(const MakeTexture& one) const {
     return fmt::format("make t{} over {}", one.texture, tell(one.source));
