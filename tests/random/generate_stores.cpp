@@ -51,11 +51,31 @@ void Generator::store_in_order(int writer, int reader, const StoreAddresses& sto
   order_->wait_event(thread_, event, reader);
 }
 
+// Writes a little all over everything else, so that what the addresses lead to is what was not used
+// for longest.
+void Generator::press_others(int stream, const StoreAddresses& store) {
+  for (int buffer : own_buffers()) {
+    const auto same = [&](const Access& target) { return target.index == buffer; };
+    if (rounded(buffer) == 0 || plan_.buffers[buffer].source == Source::Pitch ||
+        std::any_of(store.targets.begin(), store.targets.end(), same))
+      continue;
+    constexpr uint32_t kTouched = 500;
+    const size_t words = plan_.buffers[buffer].bytes / kWord;
+    Launch fill;
+    fill.arguments = {{Space::Device, buffer, 0, words * kWord, true}};
+    fill.elements = static_cast<uint32_t>(words);
+    fill.stride = fill.elements / kTouched | 1;
+    fill.salt = static_cast<uint32_t>(store.targets[0].offset);
+    submit(stream, fill, fill.arguments);
+  }
+}
+
 // All is over when it begins.
 void Generator::follow_kernel(Launch launch, const StoreAddresses& store) {
   Leftover choices(launch.salt);
   const int writer = some_stream(&choices), reader = some_stream(&choices);
   store_in_order(writer, reader, store);
+  if (choices.below(4) > 0) press_others(reader, store);
   submit(reader, launch, launch.arguments);
   switch (store.holder) {
     case Holder::Global:
@@ -88,6 +108,7 @@ void Generator::follow_in_passing(Launch launch, StoreAddresses store, int reade
   store.table.index = launch.arguments[0].index = table;
   store.copied = choices->below(3) == 0;
   store_in_order(writer, reader, store);
+  if (choices->below(2) == 1) press_others(reader, store);
   launch.salt += 1;
   submit(reader, launch, launch.arguments);
   if (choices->below(2) == 1) {

@@ -110,6 +110,7 @@ class Generator {
   void follow_kernel(Launch launch, const StoreAddresses& store);
   void follow_in_passing(Launch launch, StoreAddresses store, int reader, Leftover* choices);
   void store_in_order(int writer, int reader, const StoreAddresses& store);
+  void press_others(int stream, const StoreAddresses& store);
   int some_stream(Leftover* choices) const;
 
   // generate_objects.cpp
