@@ -127,11 +127,21 @@ void Examiner::gather(const Held& held, const Subject& subject, std::span<Range*
     if (from < end && std::ranges::none_of(out.regions, same))
       out.regions.push_back({from, end - from});
   };
-  const Device* device = engine_.device();
+  // What our kernel cannot reach, the program's cannot have stored to.
+  const Device* const here = engine_.device();
+  const auto reaches = [&](const Range& range) {
+    const Device* const there = engine_.device(range.device);
+    return here && there && std::ranges::any_of(there->access, [&](const CUmemAccessDesc& access) {
+             return access.location.id == here->ordinal;
+           });
+  };
+  const auto target = [](Range& range) {
+    return Target{&range, range.buffer_id, range.base, range.bytes};
+  };
   for (Range* range : ranges) {
     if (range->life != Life::Live) continue;  // a seam; or freed meanwhile
-    out.named.push_back({range, range->buffer_id});
-    add_region(range->base, range->bytes);
+    out.named.push_back(target(*range));
+    if (reaches(*range)) add_region(range->base, range->bytes);
   }
   {
     std::lock_guard accounts(engine_.accounts);
@@ -139,19 +149,19 @@ void Examiner::gather(const Held& held, const Subject& subject, std::span<Range*
       auto next = engine_.externals.upper_bound(word);
       if (next == engine_.externals.begin()) continue;
       const auto& [begin, external] = *--next;
-      if (word - begin < external.bytes && device && external.device == device->ordinal)
+      if (word - begin < external.bytes && external.context == out.context)
         add_region(begin, external.bytes);
     }
   }
-  engine_.hidden.for_each_variable(held, add_region);
+  engine_.hidden.for_each_variable(held, out.context, add_region);
   for (size_t i = 0; i < out.regions.size() && out.reached.size() < kMostReached; i++)
     engine_.hidden.for_each_target(
         held, out.regions[i].begin, out.regions[i].bytes, [&](Range& range, uint64_t life) {
           if (range.life != Life::Live || range.buffer_id != life) return;
-          const auto same = [&](const Target& target) { return target.range == &range; };
+          const auto same = [&](const Target& known) { return known.range == &range; };
           if (std::ranges::any_of(out.reached, same)) return;
-          out.reached.push_back({&range, life});
-          add_region(range.base, range.bytes);
+          out.reached.push_back(target(range));
+          if (reaches(range)) add_region(range.base, range.bytes);
         });
 }
 
@@ -297,16 +307,20 @@ void Examiner::learn(const Held& held, Pending& pending, const Report* report) {
     std::vector<Hidden::Word> words;
     const uint64_t kept = std::min(report->count, kMost);
     for (uint64_t i = 0; i < kept; i++) {
-      const auto& [holder, address] = report->found[i];
-      Range* range = find_live(engine_, held, address);
-      const auto given = [&](const Target& target) { return target.range == range; };
-      if (range && (std::ranges::any_of(pending.named, given) ||
-                    std::ranges::any_of(pending.reached, given)))
-        words.push_back({holder, address, range, range->buffer_id, true});
+      const CUdeviceptr holder = report->found[i].holder, address = report->found[i].target;
+      const auto leads_to = [&](const Target& target) {
+        return address - target.base < target.bytes;
+      };
+      auto given = std::ranges::find_if(pending.named, leads_to);
+      if (given == pending.named.end()) {
+        given = std::ranges::find_if(pending.reached, leads_to);
+        if (given == pending.reached.end()) continue;
+      }
+      const Hidden::Word word{holder, address, given->range, given->life, true};
+      stored |= !hidden.knows(held, word);
+      if (alive(*given)) words.push_back(word);
     }
-    stored = report->count > kMost || std::ranges::any_of(words, [&](const Hidden::Word& word) {
-               return !hidden.knows(held, word);
-             });
+    stored |= report->count > kMost;
     // More than can be listed: whatever the kernel was given stays still for as long as it lives.
     if (report->count > kMost)
       for (const Target& target : pending.named)

@@ -63,6 +63,8 @@ class Examiner {
   struct Target {
     Range* range = nullptr;
     uint64_t life = 0;
+    CUdeviceptr base = 0;  // of that life, which may be over when the report is in
+    uint64_t bytes = 0;
   };
   struct Report;
   struct Slot {  // one report, in pinned memory that the device writes to

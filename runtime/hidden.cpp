@@ -167,14 +167,15 @@ void Hidden::keep_object(const Held& held, Kind kind, uint64_t object) {
   if (kept.range->buffer_id == kept.life) holds_.add(held, *kept.range, kept.reason);
 }
 
-void Hidden::variable(const Held&, const void* module, CUdeviceptr address, uint64_t bytes) {
-  variables_[module][address] = bytes;
+void Hidden::variable(const Held&, const void* module, CUcontext context, CUdeviceptr address,
+                      uint64_t bytes) {
+  variables_[module][address] = {bytes, context};
 }
 
 void Hidden::unloaded(Engine& engine, const Held& held, const void* module) {
   const auto found = variables_.find(module);
   if (found == variables_.end()) return;
-  for (const auto& [address, bytes] : found->second) wipe(engine, held, address, bytes);
+  for (const auto& [address, variable] : found->second) wipe(engine, held, address, variable.bytes);
   variables_.erase(found);
 }
 

@@ -107,12 +107,14 @@ class Hidden {
   void keep_object(const Held& held, Kind kind, uint64_t object);
 
   // Variables of modules: what lies in them goes with the module.
-  void variable(const Held& held, const void* module, CUdeviceptr address, uint64_t bytes);
+  void variable(const Held& held, const void* module, CUcontext context, CUdeviceptr address,
+                uint64_t bytes);
   void unloaded(Engine& engine, const Held& held, const void* module);
-  template <class Visit>
-  void for_each_variable(const Held&, Visit&& visit) const {
+  template <class Visit>  // visit(address, bytes): of one context
+  void for_each_variable(const Held&, CUcontext context, Visit&& visit) const {
     for (const auto& [module, variables] : variables_)
-      for (const auto& [address, bytes] : variables) visit(address, bytes);
+      for (const auto& [address, variable] : variables)
+        if (variable.context == context) visit(address, variable.bytes);
   }
 
   // What the copy nodes of executable graphs put into memory at every launch.
@@ -136,7 +138,11 @@ class Hidden {
   uint64_t puts_ = 0;
   std::map<CUdeviceptr, Word> words_;  // by holder
   std::multimap<std::pair<Kind, uint64_t>, Object> objects_;
-  std::unordered_map<const void*, std::map<CUdeviceptr, uint64_t>> variables_;
+  struct Variable {
+    uint64_t bytes = 0;
+    CUcontext context = nullptr;
+  };
+  std::unordered_map<const void*, std::map<CUdeviceptr, Variable>> variables_;
 };
 
 // A range's life ends, in both of its roles.

@@ -274,8 +274,9 @@ void Manager::pin_for_good(Hidden::Kind kind, uint64_t object) noexcept {
 }
 
 void Manager::variable_found(const void* module, CUdeviceptr address, size_t bytes) noexcept {
+  const CUcontext context = engine_.context();
   Held held(engine_.ledger);
-  engine_.hidden.variable(held, module, address, bytes);
+  engine_.hidden.variable(held, module, context, address, bytes);
 }
 
 }  // namespace spillway
