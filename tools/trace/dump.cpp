@@ -36,7 +36,7 @@ int dump_trace() {
   }
   for (const std::string& path : paths)
     read_trace(path, [&](const TraceReader& reader, const Record& record) {
-      print_text(record, reader.head().value("clock", uint64_t{0}));
+      print_text(record, reader.about("clock"));
     });
   return 0;
 }

@@ -9,6 +9,7 @@
 
 #include "tools/json.h"
 #include "tools/trace/export.h"
+#include "tools/trace/history.h"
 
 namespace spillway::tools {
 namespace {
@@ -78,7 +79,7 @@ void put_move(Tracks& tracks, State& state, const trace::Moved& move, bool in, u
               {"args",
                {{"bytes", move.bytes},
                 {"offset", move.offset},
-                {"cause", std::string(name(move.cause))}}}});
+                {"cause", std::string(cause_name(static_cast<size_t>(move.cause)))}}}});
   state.away += in ? -static_cast<int64_t>(move.bytes) : static_cast<int64_t>(move.bytes);
   count(tracks, state, time);
 }
@@ -169,8 +170,8 @@ void export_perfetto(const std::vector<std::string>& paths, std::FILE* out) {
     State state;
     read_trace(path, [&](const TraceReader& reader, const Record& record) {
       if (!tracks) {
-        tracks = std::make_unique<Tracks>(out, reader.head().value("pid", uint64_t{0}), &first);
-        tracks->name_process(reader.head().value("program", "?"));
+        tracks = std::make_unique<Tracks>(out, reader.about("pid"), &first);
+        tracks->name_process(reader.about("program", "?"));
       }
       put(*tracks, state, record);
     });

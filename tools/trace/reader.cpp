@@ -108,6 +108,16 @@ void TraceReader::read_head() {
   expected_ = at_ = sizeof head + head.head_bytes;
 }
 
+std::string TraceReader::about(const char* what, const char* fallback) const {
+  const auto said = head_->find(what);
+  return said != head_->end() && said->is_string() ? said->get<std::string>() : fallback;
+}
+
+uint64_t TraceReader::about(const char* what) const {
+  const auto said = head_->find(what);
+  return said != head_->end() && said->is_number_unsigned() ? said->get<uint64_t>() : 0;
+}
+
 namespace {
 constexpr std::array<char, 4> kBlockMagic = trace::BlockHead{}.magic;
 }

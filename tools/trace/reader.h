@@ -59,6 +59,9 @@ class TraceReader {
   ~TraceReader();
 
   const nlohmann::json& head() const { return *head_; }
+  // What the head says of the process; the fallback when it says nothing, or something else.
+  std::string about(const char* what, const char* fallback) const;
+  uint64_t about(const char* what) const;
   const std::vector<KindInfo>& kinds() const { return kinds_; }
 
   // False: the end. Damaged blocks are skipped and counted.
@@ -106,10 +109,27 @@ std::optional<E> TraceReader::as(const Record& record) {
       value = record.text;
     else if constexpr (trace::kIsList<Value>)
       value = record.list;
+    else if constexpr (std::is_enum_v<Value>)  // a newer writer's words are all one behind ours
+      value = static_cast<Value>(std::min<uint64_t>(record.numbers[static_cast<size_t>(place)],
+                                                    std::size(trace::names_of(Value{}))));
     else
       value = static_cast<Value>(record.numbers[static_cast<size_t>(place)]);
   });
   return event;
+}
+
+// Calls listener.on(event, record) if the listener has one for this kind of event.
+template <class Listener, class... Events>
+void hand_over(const Record& record, Listener& listener, const std::variant<Events...>*) {
+  const auto try_one = [&]<class E>() {
+    if constexpr (requires(const E& event) { listener.on(event, record); })
+      if (const auto event = TraceReader::as<E>(record)) listener.on(*event, record);
+  };
+  (try_one.template operator()<Events>(), ...);
+}
+template <class Listener>
+void hand_over(const Record& record, Listener& listener) {
+  hand_over(record, listener, static_cast<const trace::Event*>(nullptr));
 }
 
 }  // namespace spillway::tools

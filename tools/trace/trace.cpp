@@ -20,7 +20,11 @@ namespace {
 constexpr TraceVerb kVerbs[] = {
     {"summary", "what was allocated, moved and waited for, and which ranges moved most",
      declare_summary, summarise_trace},
+    {"timeline", "memory over time against the budget, with what moved and waited, as text",
+     declare_timeline, show_timeline},
     {"blame", "which kernels waited how long, and for which ranges", declare_blame, blame_trace},
+    {"diff", "two runs side by side: which is better, and what changed", declare_diff, diff_traces},
+    {"report", "a page with charts, for a browser", declare_report, report_traces},
     {"dump", "every event, as text or JSON lines", declare_dump, dump_trace},
     {"export", "for Perfetto, or as CSV", declare_export, export_trace},
 };
@@ -46,6 +50,21 @@ class Progress {
   const bool shown_;
   uint64_t last_ = 0;
 };
+
+// A few hundred characters that refer to each other are gigabytes when they are written out: each
+// reference (S_, S1A_, T_) may double what is there. Of this many it takes a second at most.
+constexpr std::ptrdiff_t kMostReferences = 40;
+constexpr size_t kLongestName = 1000;
+
+bool can_be_demangled(const std::string& name) {
+  std::ptrdiff_t references = 0;
+  for (size_t i = 0; i + 1 < name.size(); ++i) {
+    if (name[i] != 'S' && name[i] != 'T') continue;
+    const size_t end = name.find_first_not_of("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", i + 1);
+    references += end != name.npos && name[end] == '_';
+  }
+  return references <= kMostReferences;
+}
 
 }  // namespace
 
@@ -96,6 +115,23 @@ void read_trace(const std::string& path,
                      lost));
 }
 
+History read_history(const std::string& path) {
+  History history;
+  read_trace(path,
+             [&](const TraceReader& reader, const Record& record) { history.add(reader, record); });
+  history.finish();
+  return history;
+}
+
+std::string short_program(const History& history) {
+  return harmless(std::filesystem::path(history.program).filename().string());
+}
+
+std::string title_of(const std::string& path, const History& history) {
+  return fmt::format("{}: process {}, {}, policy {}", path, history.pid, short_program(history),
+                     harmless(history.policy));
+}
+
 std::string value_text(const Record& record, size_t place) {
   const FieldInfo& field = record.kind->fields[place];
   const uint64_t number = record.numbers[place];
@@ -105,7 +141,7 @@ std::string value_text(const Record& record, size_t place) {
     case FieldInfo::Type::Word:
       return number < field.words.size() ? field.words[number] : std::to_string(number);
     case FieldInfo::Type::Text:
-      return std::string(record.text);
+      return harmless(record.text);
     case FieldInfo::Type::List:
       return fmt::format("[{}]", fmt::join(record.list, " "));
     case FieldInfo::Type::Number:
@@ -114,12 +150,22 @@ std::string value_text(const Record& record, size_t place) {
   return field.name == "address" ? fmt::format("{:#x}", number) : with_unit(number, field.unit);
 }
 
+std::string harmless(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = '?';
+  return out;
+}
+
 std::string readable(const std::string& kernel) {
   int status = 0;
   const std::unique_ptr<char, void (*)(void*)> plain(
-      abi::__cxa_demangle(kernel.c_str(), nullptr, nullptr, &status), std::free);
-  if (!plain) return kernel;
-  std::string text = plain.get();
+      can_be_demangled(kernel) ? abi::__cxa_demangle(kernel.c_str(), nullptr, nullptr, &status)
+                               : nullptr,
+      std::free);
+  std::string text = harmless(plain ? plain.get() : kernel);
+  if (text.size() > kLongestName) text = text.substr(0, kLongestName) + "…";
+  if (!plain) return text;
   constexpr std::string_view kUnnamed = "(anonymous namespace)::";
   for (size_t at; (at = text.find(kUnnamed)) != text.npos;) text.erase(at, kUnnamed.size());
   // The parameters are the last parentheses outside of template arguments.
