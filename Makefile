@@ -12,7 +12,9 @@ TARGETS   ?=all# what a sanitizer build builds, as in TARGETS="engine_tests"
 # Everything a build needs beside the CUDA toolkit; `make deps` installs what is missing.
 PACKAGES = g++ cmake ninja-build pkg-config clang-format python3 binutils git \
            libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev libzstd-dev \
-           libgtest-dev libgmock-dev
+           libgtest-dev libgmock-dev libjs-chart.js
+# Beside them, what the tests need: a browser, which looks at the page of `spillway trace report`.
+TEST_PACKAGES = chromium
 
 export CUDA_HOME
 
@@ -20,13 +22,13 @@ BUILD = build
 CONFIGURE = cmake -S . -G Ninja -DCUDA_HOME=$(CUDA_HOME)
 
 .DEFAULT_GOAL := build
-.PHONY: help build deps demo test test-asan test-tsan test-random test-faults soak bench-launch \
+.PHONY: help build deps build-deps demo test test-asan test-tsan test-random test-faults soak bench-launch \
         bench-alloc bench-mover bench-trace bench-sim bench-start gpu-check format check docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: deps $(BUILD)/build.ninja  ## build everything into build/ (the default)
+build: build-deps $(BUILD)/build.ninja  ## build everything into build/ (the default)
 	cmake --build $(BUILD) -j $(JOBS)
 
 # Ninja itself runs CMake again when a CMakeLists.txt changes.
@@ -38,12 +40,15 @@ build-tsan/build.ninja:
 	$(CONFIGURE) -B build-tsan -DSPILLWAY_SANITIZE=thread
 
 deps:  ## install the Debian packages that are missing, and check the CUDA toolkit
+	@tools/deps $(PACKAGES) $(TEST_PACKAGES)
+
+build-deps:
 	@tools/deps $(PACKAGES)
 
 demo: build  ## train a network 2.5 times larger than the device: once in full, once refused, once with Spillway
 	@tests/programs/demo.sh $(BUILD)
 
-test: build  ## run every test, on the simulated GPU; ends with "N passed, N failed"
+test: deps build  ## run every test, on the simulated GPU; ends with "N passed, N failed"
 	@tools/test $(BUILD) -j $(JOBS) $(TESTS)
 
 test-asan: deps build-asan/build.ninja  ## the same tests under the address and undefined-behaviour sanitizers

@@ -191,6 +191,52 @@ TEST_F(TraceVerbs, EveryCutOfATraceIsShownAsFarAsItGoes) {
   EXPECT_THAT(nowhere.err, HasSubstr("/nowhere/page.html: No such file or directory"));
 }
 
+// Sound blocks, and in them what no program does.
+TEST_F(TraceVerbs, ATraceOfNonsenseEndsWell) {
+  for (unsigned seed = 0; seed < 6; ++seed) {
+    std::mt19937_64 random(seed);
+    const auto number = [&]() -> uint64_t {
+      switch (random() % 4) {
+        case 0:
+          return random() % 8;
+        case 1:
+          return ~uint64_t{0} - random() % 3;
+        case 2:
+          return random() % (1 << 30);
+        default:
+          return random();
+      }
+    };
+    {
+      TraceMaker made(file("trace"));
+      for (int i = 0; i < 2000; ++i) {
+        const uint64_t list[] = {number(), number()};
+        const trace::Moved move{
+            number(), number(), number(), number(), static_cast<Cause>(random()), number()};
+        // At any time whatever, in some of them.
+        const double time = seed % 2 ? static_cast<double>(random() % 18'000'000'000)
+                                     : static_cast<double>(random() % 100);
+        made.at(time, trace::Budget{number(), number(), number()}, 0)
+            .at(time, trace::Allocated{number(), number(), number(), number(), true}, 1)
+            .at(time, trace::Freed{number()}, 2)
+            .at(time, trace::Launched{number(), number(), list}, 3)
+            .at(time, trace::Evicted{move}, 1)
+            .at(time, trace::Fetched{move}, 2)
+            .at(time,
+                trace::Stalled{static_cast<trace::StallFor>(random()), number(), number(), list},
+                3);
+      }
+    }
+    for (const std::string verb : {"summary", "timeline", "blame", "report"}) {
+      std::vector<std::string> words = {verb, file("trace")};
+      if (verb == "report") words.insert(words.end(), {"-o", file("page.html")});
+      const Finished finished = trace(words);
+      EXPECT_EQ(finished.exit_code, 0) << verb << seed << finished.how() << finished.err;
+    }
+    EXPECT_EQ(trace({"diff", file("trace"), file("trace")}).exit_code, 0);
+  }
+}
+
 // Of the programs that were run: other programs of the machine do not count.
 double processor_seconds() {
   rusage used{};

@@ -10,6 +10,7 @@ constexpr double kOfAllLaunches = 0.8;  // must be in iterations that are exactl
 constexpr double kOfIterations = 0.8;   // must be exactly alike
 constexpr double kOfKernels = 0.95;     // of all launches, by kernels that an iteration contains
 constexpr size_t kFewest = 3;           // that are alike
+constexpr size_t kFewestKernels = 2;    // in one: the same kernel again and again is no iteration
 
 // Hashes of any part of a sequence, from those of its beginnings.
 class Sequence {
@@ -85,7 +86,8 @@ std::vector<Iteration> iterations_of(const History& history) {
     size_t launches = 0;
     for (size_t i = part.from; i < part.from + part.length; ++i)
       if (within.insert(marks[i].kernel).second) launches += places[marks[i].kernel].size();
-    if (static_cast<double>(launches) < kOfKernels * all) continue;
+    if (within.size() < kFewestKernels || static_cast<double>(launches) < kOfKernels * all)
+      continue;
     chosen = &where;
     usual = part;
   }

@@ -78,7 +78,8 @@ std::string memory_chart(const History& history, size_t width, size_t height) {
   const Scale scale = scale_of(history.peak, budget, height);
   // A budget that was lower for a while lies within a line.
   const auto place_of_budget = [&](const Level& level) {
-    return static_cast<size_t>(static_cast<double>(level.budget) / scale.step + 0.5);
+    const double lines = static_cast<double>(level.budget) / scale.step + 0.5;
+    return static_cast<size_t>(std::min(lines, 1e6));  // whatever the trace says
   };
   std::string text;
   for (size_t i = scale.lines; i-- > 0;) {

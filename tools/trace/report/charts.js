@@ -134,7 +134,8 @@ function memory_chart(canvas, process, scale) {
   const most = Math.max(...budget);
   if (most && most <= 4 * scale.allocated)
     sets.push(line("budget", "budget", steps(from, end, budget),
-                   {borderDash: [6, 4], borderWidth: 2, fill: false, order: -1}));
+                   {borderDash: [6, 4], borderWidth: 2, fill: false, order: -1,
+                    backgroundColor: "transparent"}));
   const top = sets.length > 2 ? Math.max(scale.allocated, most) : scale.allocated;
   draw(canvas, {data: {datasets: sets}, options: {
     scales: {x: time_axis(scale), y: value_axis("", top, bytes, 2)}}}, labelled(bytes));

@@ -32,11 +32,15 @@ function duration(seconds) {
 }
 
 function percent(share) {
-  return `${(100 * share).toFixed(share < 0.1 ? 1 : 0)}%`;
+  return `${(100 * share).toFixed(share && share < 0.1 ? 1 : 0)}%`;
 }
 
 function count(number) {
   return number.toLocaleString("en");
+}
+
+function counted(number, thing) {
+  return `${count(number)} ${thing}${number === 1 ? "" : "s"}`;
 }
 
 // Instances of one template differ at their ends.

@@ -19,9 +19,10 @@ const PARTS = [
    has: (process) => process.stalls.length > 0, none: "No call had to wait.",
    about: (process) => `${duration(process.waited)} in all; as a share of each interval` +
      (process.waited > process.seconds ? ", threads together." : ".")},
-  {title: "Life of the ranges that moved most", chart: life_chart, wide: true, has: lived,
-   none: "No range was allocated.", height: (process) => 6 + 1.5 * process.ranges.length,
-   about: () => "A thick bar: on the device. A thin line: evicted. No line: not there."},
+  {title: "Life of the ranges", chart: life_chart, wide: true, has: lived,
+   none: "No range was allocated.", height: (process) => 7.5 + 1.55 * process.ranges.length,
+   about: (process) => `${moved(process) ? "Those that moved most." : "The largest."} A thick bar: ` +
+     "on the device. A thin line: evicted. No line: not there."},
   {title: "Use of the link", chart: link_chart, has: moved, none: "Nothing moved.",
    about: () => "Share of the time in which something was under way."},
   {title: "Kernels that waited most", chart: kernels_chart,
@@ -49,11 +50,11 @@ function figures(process) {
   const share = process.seconds ? process.waited / process.seconds : 0;
   return element("dl", {class: "figures"},
     figure("waited", duration(process.waited), `${percent(share)} of ${duration(process.seconds)}`),
-    figure("allocated at the peak", bytes(process.peak),
+    figure("peak memory", bytes(process.peak),
            process.budget ? `budget ${bytes(process.budget)}` : "budget not told"),
-    figure("moved out", bytes(process.link.out.bytes), `${count(process.link.out.moves)} moves`),
-    figure("moved in", bytes(process.link.in.bytes), `${count(process.link.in.moves)} moves`),
-    figure("launches", count(process.launches), `${count(process.allocations)} allocations`));
+    figure("moved out", bytes(process.link.out.bytes), counted(process.link.out.moves, "move")),
+    figure("moved in", bytes(process.link.in.bytes), counted(process.link.in.moves, "move")),
+    figure("launches", count(process.launches), counted(process.allocations, "allocation")));
 }
 
 function part_of(part, process, scale, later) {

@@ -37,7 +37,7 @@ function stalls_table(process) {
 
 function kernels_table(process) {
   return table("Kernels that waited most", [
-    ["kernel", "name", (kernel) => kernel.name],
+    ["kernel", "name", (kernel) => shortened(kernel.name, 200)],
     ["waited", "", (kernel) => duration(kernel.waited)],
     ["share", "", (kernel) => percent(process.waited ? kernel.waited / process.waited : 0)],
     ["times", "", (kernel) => count(kernel.stalls)],

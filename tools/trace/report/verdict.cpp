@@ -22,6 +22,11 @@ std::string percent(double share) {
   return fmt::format("{:.{}f}%", 100 * share, share < 0.1 ? 1 : 0);
 }
 
+std::string time_text(uint64_t ns) {
+  return ns < 1'000'000'000 ? with_unit(ns, "ns")
+                            : fmt::format("{:.2f} s", static_cast<double>(ns) / 1e9);
+}
+
 bool nothing_happened(const History& history) {
   return !history.allocations && !history.launches && !history.out.moves && !history.in.moves &&
          !history.waited.stalls;
@@ -43,7 +48,7 @@ std::string unmoved(const History& history) {
                                  with_unit(history.peak, "B"));
   if (history.budget) text += fmt::format(", with a budget of {}", with_unit(history.budget, "B"));
   if (share(history.waited.ns, history.duration()) > kHardly)
-    return text + fmt::format("; but calls waited {} in all.", with_unit(history.waited.ns, "ns"));
+    return text + fmt::format("; but calls waited {} in all.", time_text(history.waited.ns));
   return text + ". Spillway did not slow this program down.";
 }
 
@@ -67,16 +72,18 @@ std::string headline_of(const History& history) {
   if (!history.out.moves && !history.in.moves) return unmoved(history) + unlaunched;
   const double waited = share(history.waited.ns, history.duration());
   if (waited < kHardly)
-    return fmt::format("The program hardly waited for memory ({} of the time), though {}.{}",
-                       percent(waited), moved(history), unlaunched);
+    return fmt::format("The program {}, though {}.{}",
+                       history.waited.ns ? fmt::format("hardly waited for memory ({} of the time)",
+                                                       percent(waited))
+                                         : "did not wait for memory",
+                       moved(history), unlaunched);
   const bool together = history.waited.ns > history.duration();
   return fmt::format(
       "The program waited {} for memory{}: up to {} were allocated with a budget of {}, so {}.{}",
-      with_unit(history.waited.ns, "ns"),
-      together ? fmt::format(", its threads together, in a run of {}",
-                             with_unit(history.duration(), "ns"))
-               : fmt::format(", {} of the {} it ran", percent(waited),
-                             with_unit(history.duration(), "ns")),
+      time_text(history.waited.ns),
+      together
+          ? fmt::format(", its threads together, in a run of {}", time_text(history.duration()))
+          : fmt::format(", {} of the {} it ran", percent(waited), time_text(history.duration())),
       with_unit(history.peak, "B"),
       history.budget ? with_unit(history.budget, "B") : "unknown size", moved(history), unlaunched);
 }
