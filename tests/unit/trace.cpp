@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -62,12 +63,24 @@ class Trace : public testing::Test {
     return count(reader, kind);
   }
 
+  // Until the writer has written: on a busy machine that is not when it should.
+  void wait_for_more_than(uint64_t bytes) const {
+    struct stat status;
+    for (int i = 0; i < 3000; ++i) {
+      if (stat(path().c_str(), &status) == 0 && static_cast<uint64_t>(status.st_size) > bytes)
+        return;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    ADD_FAILURE() << path() << " has no more than " << bytes << " bytes after 30 s";
+  }
+
   // A file with a Freed in each of four blocks, as it stands at path().
   std::string four_blocks() {
     EXPECT_TRUE(begin());
     for (uint64_t i = 0; i < 4; ++i) {
+      const uint64_t before = std::filesystem::file_size(path());
       tell(trace::Freed{i});
-      std::this_thread::sleep_for(std::chrono::milliseconds(150));
+      wait_for_more_than(before);
     }
     trace::stop();
     return read_file(path());
@@ -356,6 +369,7 @@ TEST_F(Trace, AnotherProcessWritesBesideIt) {
 TEST_F(Trace, AKilledProcessLeavesWhatItWrote) {
   std::mt19937 random(3);
   for (int trial = 0; trial < 20; ++trial) {
+    std::filesystem::remove(path());
     const pid_t child = fork();
     if (child == 0) {
       trace::forget_in_child();
@@ -366,7 +380,9 @@ TEST_F(Trace, AKilledProcessLeavesWhatItWrote) {
         if (i % 64 == 0) std::this_thread::sleep_for(std::chrono::microseconds(200));
       }
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(150 + random() % 200));
+    constexpr uint64_t kHeadAndMore = 8192;
+    wait_for_more_than(kHeadAndMore);
+    std::this_thread::sleep_for(std::chrono::milliseconds(random() % 200));
     kill(child, SIGKILL);
     waitpid(child, nullptr, 0);
     TraceReader reader(path());
