@@ -132,8 +132,8 @@ TEST(History, StallsAreChargedToTheLaunchThatFollows) {
   {
     TraceMaker trace(path);
     trace.at(1, trace::Stalled{trace::StallFor::Data, kSecond, kMiB, range}, 1);
-    trace.at(1.1, trace::Launched{TraceMaker::kernel("other"), 1, {}}, 2);
-    trace.at(1.1, trace::Launched{TraceMaker::kernel("mine"), 1, range}, 1);
+    trace.at(1.1, trace::Launched{TraceMaker::kernel("other"), 1, 0, {}}, 2);
+    trace.at(1.1, trace::Launched{TraceMaker::kernel("mine"), 1, 0, range}, 1);
     trace.at(4, trace::Stalled{trace::StallFor::Room, 2 * kSecond, 0, {}}, 1);
     trace.at(5, trace::Stalled{trace::StallFor::Data, kSecond / 2, 0, {}}, 1);
   }
@@ -171,7 +171,7 @@ TEST(Iterations, AreFoundWhereAProgramRepeatsItself) {
   {
     TraceMaker trace(path);
     const auto launch = [&](double time, const char* name) {
-      trace.at(time, trace::Launched{TraceMaker::kernel(name), 1, {}});
+      trace.at(time, trace::Launched{TraceMaker::kernel(name), 1, 0, {}});
     };
     launch(0, "initialise");
     for (int step = 0; step < 20; ++step) {
@@ -205,7 +205,7 @@ TEST(Iterations, AreNotMadeUp) {
     std::mt19937 random(3);
     const std::string names[] = {"a", "b", "c", "d", "e"};
     for (int i = 0; i < 5000; ++i)
-      trace.at(i * 1e-3, trace::Launched{TraceMaker::kernel(names[random() % 5]), 1, {}});
+      trace.at(i * 1e-3, trace::Launched{TraceMaker::kernel(names[random() % 5]), 1, 0, {}});
   }
   EXPECT_TRUE(iterations_of(history_of(path)).empty());
 }

@@ -56,7 +56,7 @@ class TraceVerbs : public testing::Test {
       made.at(begin, trace::Evicted{{out, 0, 4 * kMiB, 0, Cause::Pressure, took}}, 1);
       made.at(begin, trace::Fetched{{in[0], 0, 4 * kMiB, 0, Cause::Launch, took}}, 1);
       made.at(begin, trace::Stalled{trace::StallFor::Data, took, 4 * kMiB, in});
-      made.at(begin, trace::Launched{TraceMaker::kernel("_Z4stepILi3EEvPf"), 1, in});
+      made.at(begin, trace::Launched{TraceMaker::kernel("_Z4stepILi3EEvPf"), 1, 0, in});
     }
     return file(name);
   }
@@ -130,7 +130,7 @@ TEST_F(TraceVerbs, ReportHasEverythingInsideAndNothingOfTheNamesIsMarkup) {
     TraceMaker made(file("trace"), R"("pid": 7, "program": "/x/<b>&\"'</script>", "policy": 3)");
     const uint64_t range[] = {1};
     made.at(1, trace::Stalled{trace::StallFor::Data, kSecond, kMiB, range});
-    made.at(1, trace::Launched{TraceMaker::kernel(nasty), 1, range});
+    made.at(1, trace::Launched{TraceMaker::kernel(nasty), 1, 0, range});
     made.at(2, trace::Allocated{1, 0, kMiB, 0, false});
     made.at(3, trace::Evicted{{1, 0, kMiB, 0, static_cast<Cause>(200), 1}});
   }
@@ -163,7 +163,7 @@ TEST_F(TraceVerbs, ANameThatGrowsWithoutEndIsShownAsItIs) {
   {
     TraceMaker made(file("trace"));
     made.at(1, trace::Stalled{trace::StallFor::Data, kSecond, kMiB, {}});
-    made.at(1, trace::Launched{TraceMaker::kernel(name), 1, {}});
+    made.at(1, trace::Launched{TraceMaker::kernel(name), 1, 0, {}});
   }
   EXPECT_THAT(trace({"blame", file("trace")}).out, HasSubstr("_Z1f1A1P"));
 }
@@ -219,7 +219,7 @@ TEST_F(TraceVerbs, ATraceOfNonsenseEndsWell) {
         made.at(time, trace::Budget{number(), number(), number()}, 0)
             .at(time, trace::Allocated{number(), number(), number(), number(), true}, 1)
             .at(time, trace::Freed{number()}, 2)
-            .at(time, trace::Launched{number(), number(), list}, 3)
+            .at(time, trace::Launched{number(), number(), number(), list}, 3)
             .at(time, trace::Evicted{move}, 1)
             .at(time, trace::Fetched{move}, 2)
             .at(time,
@@ -256,7 +256,7 @@ TEST_F(TraceVerbs, AMillionRangesTakeSecondsAndASmallPage) {
       const double time = static_cast<double>(range) * 1e-5;
       const uint64_t used[] = {range};
       made.at(time, trace::Allocated{range, 0, (2 + random() % 8) * kMiB, 0, false});
-      made.at(time, trace::Launched{TraceMaker::kernel("step"), 1, used});
+      made.at(time, trace::Launched{TraceMaker::kernel("step"), 1, 0, used});
       made.at(time, trace::Evicted{{range, 0, 2 * kMiB, 0, Cause::Pressure, random() % 1000000}},
               1);
       if (range > 500) made.at(time, trace::Freed{range - 500});

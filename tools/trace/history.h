@@ -147,7 +147,7 @@ class History {
   Coverage covered_out_, covered_in_;
   std::unordered_map<uint64_t, Kernel*> names_;  // by number
   std::unordered_map<uint64_t, Kernel*> places_;
-  std::unordered_map<uint64_t, Cost> waiting_;   // by slot: the launch that comes next there
+  std::unordered_map<uint64_t, Cost> waiting_;  // by slot: the launch that comes next there
 };
 
 // The dearest first; of equals, the one with the lower key.

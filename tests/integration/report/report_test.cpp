@@ -73,7 +73,7 @@ void step(TraceMaker& made, double begin, uint64_t in, uint64_t out) {
   made.at(begin + 0.4, trace::Fetched{{in, 0, 4 * kMiB, 0, Cause::Launch, kSecond / 5}}, 1);
   made.at(begin + 0.5, trace::Stalled{trace::StallFor::Data, kSecond / 2, 4 * kMiB, used});
   for (const char* kernel : {"forward", "backward", "update"})
-    made.at(begin + 0.6, trace::Launched{TraceMaker::kernel(kernel), 1, used});
+    made.at(begin + 0.6, trace::Launched{TraceMaker::kernel(kernel), 1, 0, used});
 }
 
 // The charts of a process: memory, moves, waiting, life lines, link, kernels; and iterations.
@@ -117,7 +117,7 @@ TEST_F(a_page, where_nothing_moved_says_so) {
     const uint64_t used[] = {1};
     made.at(0.1, trace::Allocated{1, 0, 40 * kMiB, 0, false});
     for (int i = 0; i < 50; ++i)
-      made.at(0.2 * i, trace::Launched{TraceMaker::kernel("k"), 1, used});
+      made.at(0.2 * i, trace::Launched{TraceMaker::kernel("k"), 1, 0, used});
   }
   const Seen seen = page_of("nothing-moved", {file("trace")}, 2);
   EXPECT_NE(seen.text.find("Spillway did not slow this program down"), std::string::npos);
@@ -159,7 +159,7 @@ TEST_F(a_page, lets_no_name_do_anything) {
       made.at(time, trace::Evicted{{1, 0, 4 * kMiB, 0, Cause::Pressure, kSecond / 2}});
       made.at(time, trace::Fetched{{1, 0, 4 * kMiB, 0, Cause::Launch, kSecond / 2}});
       made.at(time, trace::Stalled{trace::StallFor::Data, kSecond / 2, kMiB, used});
-      made.at(time, trace::Launched{TraceMaker::kernel(name), 1, used});
+      made.at(time, trace::Launched{TraceMaker::kernel(name), 1, 0, used});
     }
   }
   const Seen seen = page_of("hostile", {file("trace")}, kAll);
