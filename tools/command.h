@@ -5,16 +5,13 @@
 
 #include <string_view>
 
+#include "tools/exit_status.h"
+
 namespace CLI {
 class App;
 }
 
 namespace spillway::tools {
-
-// As env(1) has them: what the program itself returned is never confused with our own failure.
-inline constexpr int kOwnFailure = 125;
-inline constexpr int kCannotRun = 126;
-inline constexpr int kNotFound = 127;
 
 struct Command {
   std::string_view name;
@@ -33,6 +30,10 @@ void declare_top(CLI::App& app);
 int show_top();
 void declare_hooks(CLI::App& app);
 int show_hooks();
+void declare_completion(CLI::App& app);
+int print_completion();
+void declare_man(CLI::App& app);
+int print_man();
 
 // "spillway: <text>" on stderr.
 void complain(std::string_view text);

@@ -7,6 +7,8 @@
 #include <stdexcept>
 
 #include "tools/command.h"
+#include "tools/help.h"
+#include "tools/outline.h"
 
 namespace spillway::tools {
 namespace {
@@ -20,16 +22,17 @@ constexpr auto kCommands = std::to_array<Command>({
      show_config},
     {"hooks", "every function of the driver API: what Spillway does with it, and why",
      declare_hooks, show_hooks},
+    {"completion", "what makes a shell complete this command's verbs and options",
+     declare_completion, print_completion},
+    {"man", "the manual page: `spillway man | man -l -`", declare_man, print_man},
 });
 
 int run(int argc, char** argv) {
   CLI::App app("Spillway lets a CUDA program use more memory than its GPU has.", "spillway");
-  app.set_version_flag("--version", "spillway " SPILLWAY_VERSION);
+  app.set_version_flag("--version", "spillway " SPILLWAY_VERSION, "the version of Spillway");
   app.require_subcommand(1);
-  app.failure_message([](const CLI::App*, const CLI::Error& error) {
-    return std::string("spillway: ") + error.what() +
-           "\nTry `spillway --help`, or `spillway VERB --help`.\n";
-  });
+  app.formatter(help_formatter());
+  app.get_help_ptr()->description("what you read");
   std::array<CLI::App*, kCommands.size()> verbs{};
   for (size_t i = 0; i < kCommands.size(); ++i) {
     verbs[i] = app.add_subcommand(std::string(kCommands[i].name), std::string(kCommands[i].doc));
@@ -38,7 +41,9 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kOwnFailure;
+    if (error.get_exit_code() == 0) return app.exit(error);  // help, or the version
+    complain(what_is_wrong(outline_of(app), {argv + 1, argv + argc}, error.what()));
+    return kOwnFailure;
   }
   for (size_t i = 0; i < kCommands.size(); ++i) {
     if (!verbs[i]->parsed()) continue;
@@ -50,14 +55,6 @@ int run(int argc, char** argv) {
 }
 
 }  // namespace
-
-void complain(std::string_view text) {
-  std::fprintf(stderr, "spillway: %.*s\n", static_cast<int>(text.size()), text.data());
-}
-
-void warn(std::string_view text) {
-  std::fprintf(stderr, "spillway: warning: %.*s\n", static_cast<int>(text.size()), text.data());
-}
 
 }  // namespace spillway::tools
 
