@@ -30,6 +30,8 @@ void declare_top(CLI::App& app);
 int show_top();
 void declare_hooks(CLI::App& app);
 int show_hooks();
+void declare_doctor(CLI::App& app);
+int run_doctor();
 void declare_completion(CLI::App& app);
 int print_completion();
 void declare_man(CLI::App& app);

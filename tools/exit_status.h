@@ -21,6 +21,7 @@ struct ExitStatus {
 inline constexpr auto kExitStatuses = std::to_array<ExitStatus>({
     {"0", "", "done; of `run`: what the program returned, as any other number"},
     {"1", "hooks", "no function of the table matches"},
+    {"1", "doctor", "Spillway cannot work on this machine; the rows that fail say why"},
     {"125", "", "spillway itself failed: a bad option, a file that cannot be read or written"},
     {"126", "run", "the program cannot be run"},
     {"127", "run", "the program is not found"},

@@ -22,6 +22,8 @@ constexpr auto kCommands = std::to_array<Command>({
      show_config},
     {"hooks", "every function of the driver API: what Spillway does with it, and why",
      declare_hooks, show_hooks},
+    {"doctor", "what this machine can do, and what Spillway will do on it", declare_doctor,
+     run_doctor},
     {"completion", "what makes a shell complete this command's verbs and options",
      declare_completion, print_completion},
     {"man", "the manual page: `spillway man | man -l -`", declare_man, print_man},

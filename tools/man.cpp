@@ -30,6 +30,7 @@ constexpr Entry kExamples[] = {
      "Another budget, and one line at the end about what moved."},
     {"spillway run --trace run.trace -- ./train; spillway trace blame run.trace",
      "Which kernels waited, and for what."},
+    {"spillway doctor", "Whether all that works here, and how fast the link is."},
 };
 
 const CLI::App* self = nullptr;

@@ -21,7 +21,7 @@ using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
 
-const char* const kVerbs[] = {"run", "trace", "config", "hooks", "completion", "man"};
+const char* const kVerbs[] = {"run", "trace", "config", "hooks", "doctor", "completion", "man"};
 
 Finished run(std::vector<std::string> words) {
   return support::run({.arguments = std::move(words), .environment = {{"PATH", "/usr/bin:/bin"}}});
@@ -60,6 +60,7 @@ TEST(Help, TellsWhatTheCommandExitsWith) {
   for (const tools::ExitStatus& row : tools::kExitStatuses)
     EXPECT_THAT(all, HasSubstr("\n  " + std::string(row.status) + " "));
   EXPECT_THAT(spillway({"run", "--help"}).out, HasSubstr("\n  128+n "));
+  EXPECT_THAT(spillway({"doctor", "--help"}).out, Not(HasSubstr("128+n")));
   EXPECT_THAT(spillway({"config", "--help"}).out, Not(HasSubstr("Exit status")));
 }
 
@@ -78,6 +79,7 @@ TEST(AWrongLine, IsAnsweredWithTheNearest) {
       {{"ron"}, "there is no verb ron: did you mean `spillway run`?"},
       {{"rnu", "--", "true"}, "there is no verb rnu: did you mean `spillway run`?"},
       {{"conf"}, "there is no verb conf: did you mean `spillway config`?"},
+      {{"docter", "--json"}, "there is no verb docter: did you mean `spillway doctor`?"},
       {{"frobnicate"}, "there is no verb frobnicate: see `spillway --help`"},
       {{"trace", "sumary", "x"}, "did you mean `spillway trace summary`?"},
       {{"run", "--polcy", "lru", "--", "true"}, "did you mean `spillway run --policy`?"},
@@ -133,6 +135,7 @@ TEST(CompletionInBash, OffersTheOptionsOfAVerb) {
   EXPECT_EQ(offered({"trace", "dump", "--j"}), Words{"--json"});
   EXPECT_EQ(offered({"trace", "export", "--"}),
             (Words{"--help", "--output", "--perfetto", "--csv"}));
+  EXPECT_EQ(offered({"doctor", "--j"}), Words{"--json"});
 }
 
 TEST(CompletionInBash, OffersTheValuesOfAnOption) {
