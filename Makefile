@@ -7,6 +7,7 @@ CUDA_HOME ?= /usr/local/cuda# CUDA toolkit, 12.4 or newer: headers and nvcc
 JOBS      ?= $(shell nproc)# compilers and tests at a time
 SEEDS     ?= 1000# random programs that test-random runs
 TESTS     ?=# more arguments for ctest, as in TESTS="-R Residency" or TESTS="-L quick"
+SECONDS   ?=60# that fuzz runs, all targets together
 TARGETS   ?=all# what a sanitizer build builds, as in TARGETS="engine_tests"
 
 # Everything a build needs beside the CUDA toolkit; `make deps` installs what is missing.
@@ -15,6 +16,8 @@ PACKAGES = g++ cmake ninja-build pkg-config clang-format python3 binutils git \
            libgtest-dev libgmock-dev libjs-chart.js
 # Beside them, what the tests need: a browser, which looks at the page of `spillway trace report`.
 TEST_PACKAGES = chromium
+# And what `make fuzz` needs.
+FUZZ_PACKAGES = clang libclang-rt-dev
 
 export CUDA_HOME
 
@@ -22,7 +25,7 @@ BUILD = build
 CONFIGURE = cmake -S . -G Ninja -DCUDA_HOME=$(CUDA_HOME)
 
 .DEFAULT_GOAL := build
-.PHONY: help build deps build-deps demo test test-asan test-tsan test-random test-faults soak bench-launch \
+.PHONY: help build deps build-deps fuzz-deps demo test test-asan test-tsan test-random test-faults soak fuzz bench-launch \
         bench-alloc bench-mover bench-trace bench-sim bench-start gpu-check format check docs clean
 
 help:  ## list the targets
@@ -38,6 +41,10 @@ build-asan/build.ninja:
 	$(CONFIGURE) -B build-asan -DSPILLWAY_SANITIZE=address
 build-tsan/build.ninja:
 	$(CONFIGURE) -B build-tsan -DSPILLWAY_SANITIZE=thread
+# A precompiled header serves one set of flags, and each target here has its own.
+build-fuzz/build.ninja:
+	$(CONFIGURE) -B build-fuzz -DSPILLWAY_SANITIZE=fuzzer -DCMAKE_C_COMPILER=clang \
+	  -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON
 
 deps:  ## install the Debian packages that are missing, and check the CUDA toolkit
 	@tools/deps $(PACKAGES) $(TEST_PACKAGES)
@@ -67,6 +74,13 @@ test-faults: build  ## let every driver call of the library fail once while a jo
 
 soak: build  ## half an hour of virtual time with a device limit that changes; at most 10 real minutes
 	@$(BUILD)/tests/soak_runner
+
+fuzz: fuzz-deps build-fuzz/build.ninja  ## feed the readers of traces and options any bytes for SECONDS, with clang's libFuzzer
+	cmake --build build-fuzz -j $(JOBS) --target fuzzers
+	@python3 -B tests/fuzz/fuzz.py build-fuzz --seconds $(SECONDS)
+
+fuzz-deps:
+	@tools/deps $(PACKAGES) $(FUZZ_PACKAGES)
 
 bench-launch: build  ## what Spillway adds to one kernel launch, in nanoseconds
 	@$(BUILD)/tests/bench_launch
@@ -99,4 +113,4 @@ docs: build  ## rewrite the table of options in README.md
 	@tools/check/check.py $(BUILD) --write-docs
 
 clean:  ## remove all build directories
-	rm -rf $(BUILD) build-asan build-tsan
+	rm -rf $(BUILD) build-asan build-tsan build-fuzz

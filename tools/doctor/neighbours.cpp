@@ -24,15 +24,15 @@ struct Neighbour {
 constexpr const char* kServesToo =
     "it serves or limits device memory itself: use it or Spillway, not both";
 constexpr const char* kWatches = "it sees Spillway's calls beside the program's; slower, but works";
+constexpr const char* kInjection = "CUDA_INJECTION64_PATH";
 constexpr Neighbour kNeighbours[] = {
-    {"libspillway.so", "Spillway itself", nullptr},
+    {"libspillway.so", "Spillway itself", nullptr},  // the first
     {"libvgpu.so", "HAMi", kServesToo},
     {"libnvshare.so", "nvshare", kServesToo},
     {"libcuda-control.so", "GaiaGPU (vcuda)", kServesToo},
     {"libgemhook.so", "Gemini (KubeShare)", kServesToo},
     {"torch_memory_saver", "torch_memory_saver", kServesToo},
-    {"libmemfuse", "MemFuse", kServesToo},
-    {"libhalcuda.so", "XSched", kWatches},
+    {"libshimcuda.so", "XSched", kWatches},
     {"libpreempt.so", "XSched", kWatches},
     {"libsanitizer", "compute-sanitizer", kWatches},
     {"libTreeLauncher", "compute-sanitizer", kWatches},
@@ -65,8 +65,7 @@ std::vector<Found> preloaded() {
   std::ostringstream text;
   text << std::ifstream("/etc/ld.so.preload").rdbuf();
   add_entries(text.str(), "/etc/ld.so.preload", ": \t\n", &found);
-  for (const char* name : {"CUDA_INJECTION64_PATH", "LD_AUDIT"})
-    add_entries(variable(name), name, ":", &found);
+  for (const char* name : {kInjection, "LD_AUDIT"}) add_entries(variable(name), name, ":", &found);
   return found;
 }
 
@@ -95,8 +94,11 @@ Row neighbours_row() {
     const Neighbour* known = nullptr;
     for (const Neighbour& neighbour : kNeighbours)
       if (file.starts_with(neighbour.begins)) known = &neighbour;
+    const char* advice = known ? known->advice : nullptr;
+    if (known == kNeighbours && each.from == kInjection)
+      advice = "injected, Spillway comes too late: `spillway run`, or LD_PRELOAD";
     add(&row, fmt::format("{} ({}, {})", file, known ? known->name : "not known here", each.from),
-        known ? known->advice : nullptr);
+        advice);
     list.push_back({{"file", each.file}, {"from", each.from}, {"name", known ? known->name : ""}});
   }
   const std::string mps = mps_pipe();

@@ -363,6 +363,13 @@ TEST_F(Doctor, KnowsItsNeighbours) {
   EXPECT_THAT(advice("neighbours"), HasSubstr("not both"));
 }
 
+TEST_F(Doctor, SaysThatInjectionComesTooLate) {
+  with("CUDA_INJECTION64_PATH", support::library());
+  examine();
+  EXPECT_EQ(health("neighbours"), "warn");
+  EXPECT_THAT(advice("neighbours"), HasSubstr("too late"));
+}
+
 TEST_F(Doctor, SeesAnMpsServerAndASlice) {
   std::ofstream(folder() + "/control") << "";
   with("CUDA_MPS_PIPE_DIRECTORY", folder()).with("CUDA_VISIBLE_DEVICES", "MIG-1-2-3");
