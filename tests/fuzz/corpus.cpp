@@ -56,8 +56,8 @@ void every_event(int) {
   tell(trace::Budget{0, 1 << 30, 1u << 31});
   for (const uint64_t range : {1, 2})
     tell(trace::Allocated{range, 0x7f0000000000, 1 << 24, 0, true});
-  tell(trace::Launched{kernel, 3, ranges});
-  tell(trace::Launched{0, 0, {}});
+  tell(trace::Launched{kernel, 3, 0, ranges});
+  tell(trace::Launched{0, 0, 0, {}});
   tell(trace::Evicted{1, 0, 1 << 24, 0, Cause::Pressure, 1500});
   tell(trace::Stalled{trace::StallFor::Data, 900, 1 << 24, ranges});
   tell(trace::Fetched{1, 0, 1 << 24, 0, Cause::Launch, 2500});

@@ -21,7 +21,8 @@ using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
 
-const char* const kVerbs[] = {"run", "trace", "config", "hooks", "doctor", "completion", "man"};
+const char* const kVerbs[] = {"run",   "trace",  "top",        "config",
+                              "hooks", "doctor", "completion", "man"};
 
 Finished run(std::vector<std::string> words) {
   return support::run({.arguments = std::move(words), .environment = {{"PATH", "/usr/bin:/bin"}}});
@@ -85,7 +86,7 @@ TEST(AWrongLine, IsAnsweredWithTheNearest) {
       {{"run", "--polcy", "lru", "--", "true"}, "did you mean `spillway run --policy`?"},
       {{"run", "--polcy=lru", "true"}, "no option --polcy: did you mean `spillway run --policy`?"},
       {{"config", "--jsn"}, "did you mean `spillway config --json`?"},
-      {{}, "which verb? One of run, trace"},
+      {{}, "which verb? One of run, trace, top"},
       {{"trace"}, "which verb? One of summary"},
       {{"completion", "tcsh"}, "{bash,zsh,fish}"},
   };

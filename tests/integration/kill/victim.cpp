@@ -27,7 +27,7 @@ void record_until(Clock::time_point end, uint64_t thread) {
       const std::string name = "kernel_" + std::to_string(thread) + "_" + std::to_string(number);
       const uint64_t ranges[] = {thread, number};
       trace::record(rings[thread],
-                    trace::Launched{trace::name(trace::NameOf::Kernel, name), 0, ranges});
+                    trace::Launched{trace::name(trace::NameOf::Kernel, name), 0, 0, ranges});
       std::this_thread::sleep_for(std::chrono::microseconds(100));
     }
   }
