@@ -29,8 +29,10 @@ struct ValueName {
   std::string_view begins;  // what the type says of itself
   const char* name;
 };
-constexpr ValueName kValueNames[] = {
-    {"a share", "SIZE|%"}, {"a number of bytes", "SIZE"}, {"a path", "FILE"}};
+constexpr ValueName kValueNames[] = {{"a share", "SIZE|%"},
+                                     {"a number of bytes", "SIZE"},
+                                     {"a path", "FILE"},
+                                     {"beginnings", "NAMES"}};
 
 // "one of lru, clock" and "on or off" as {lru,clock} and {on,off}: help and completion know the
 // words by that.

@@ -16,7 +16,7 @@ template <class Wanted, class... Events>
 struct Place<Wanted, std::variant<Events...>> {
   static constexpr uint64_t value = [] {
     uint64_t place = 0;
-    ((std::is_same_v<Wanted, Events> ? false : (++place, true)) && ...);
+    static_cast<void>(((std::is_same_v<Wanted, Events> ? false : (++place, true)) && ...));
     return place;
   }();
   static_assert(value < sizeof...(Events), "not in trace::Event");

@@ -135,7 +135,7 @@ TEST(CompletionInBash, OffersTheOptionsOfAVerb) {
   }
   EXPECT_EQ(offered({"trace", "dump", "--j"}), Words{"--json"});
   EXPECT_EQ(offered({"trace", "export", "--"}),
-            (Words{"--help", "--output", "--perfetto", "--csv"}));
+            (Words{"--help", "--output", "--perfetto", "--csv", "--json"}));
   EXPECT_EQ(offered({"doctor", "--j"}), Words{"--json"});
 }
 
