@@ -78,22 +78,16 @@ TEST(a_live_page, that_a_killed_process_left_is_removed) {
   const Watched watched = watch(World(), "true");
   const std::string stale = page_of(watched.pid);  // no such process any more
   { std::ofstream(stale) << "rubbish"; }
-  support::Command command;
-  command.arguments = {support::build_directory() / "spillway", "top", "--once"};
-  command.environment = support::plain(support::Gpu::Simulated);
-  EXPECT_TRUE(support::run(command).ok());
+  EXPECT_TRUE(run_tool({"top", "--once"}).ok());
   EXPECT_FALSE(std::filesystem::exists(stale));
 }
 
 TEST(a_live_page, of_rubbish_is_not_shown) {
   const std::string page = page_of(static_cast<uint64_t>(getpid()));
-  support::Command command;
-  command.arguments = {support::build_directory() / "spillway", "top", "--json"};
-  command.environment = support::plain(support::Gpu::Simulated);
   for (const size_t size : {size_t{0}, size_t{100}, size_t{4096}, size_t{1} << 20}) {
     { std::ofstream(page) << std::string(size, '\xff'); }
     chmod(page.c_str(), 0600);
-    const support::Finished finished = support::run(command);
+    const support::Finished finished = run_tool({"top", "--json"});
     EXPECT_TRUE(finished.ok()) << finished.err;
     EXPECT_EQ(finished.out.find("\"pid\": " + std::to_string(getpid())), std::string::npos);
   }

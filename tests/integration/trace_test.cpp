@@ -115,14 +115,6 @@ TEST(a_trace, tells_what_the_program_holds_past_us) {
   EXPECT_GT(kinds_of("callers", "a_library_that_is_excluded").count["outside"], 0u);
 }
 
-support::Finished spillway(std::vector<std::string> arguments) {
-  support::Command command;
-  command.arguments = {support::build_directory() / "spillway"};
-  command.arguments.insert(command.arguments.end(), arguments.begin(), arguments.end());
-  command.environment = support::plain(support::Gpu::Simulated);
-  return support::run(command);
-}
-
 // What the Chrome trace event format demands of each phase that we use.
 void expect_valid(const nlohmann::json& event) {
   ASSERT_TRUE(event.at("pid").is_number_unsigned() && event.at("tid").is_number_unsigned())
@@ -152,7 +144,7 @@ TEST(a_trace, is_exported_with_every_byte_that_moved) {
                         .run("pressure", "rounds");
   ASSERT_TRUE(seen.finished.ok()) << seen.finished.err;
   const auto exported =
-      nlohmann::json::parse(spillway({"trace", "export", "--perfetto", file.path()}).out);
+      nlohmann::json::parse(run_tool({"trace", "export", "--perfetto", file.path()}).out);
   std::map<std::string, uint64_t> bytes;
   uint64_t launches = 0;
   for (const auto& event : exported.at("traceEvents")) {
@@ -167,22 +159,22 @@ TEST(a_trace, is_exported_with_every_byte_that_moved) {
   EXPECT_EQ(launches, seen.count("launches"));
 
   const auto summary =
-      nlohmann::json::parse(spillway({"trace", "summary", "--json", file.path()}).out).at(0);
+      nlohmann::json::parse(run_tool({"trace", "summary", "--json", file.path()}).out).at(0);
   EXPECT_EQ(summary.at("out").at("bytes"), seen.count("moved_out_bytes"));
   EXPECT_EQ(summary.at("in").at("moves"), seen.count("fetches"));
   EXPECT_EQ(summary.at("peak_bytes"), seen.count("peak_bytes"));
 
   const auto blame =
-      nlohmann::json::parse(spillway({"trace", "blame", "--json", file.path()}).out).at(0);
+      nlohmann::json::parse(run_tool({"trace", "blame", "--json", file.path()}).out).at(0);
   uint64_t blamed = 0;
   for (const auto& kernel : blame.at("kernels")) blamed += kernel.at("ns").get<uint64_t>();
   EXPECT_EQ(blamed, blame.at("ns"));
   EXPECT_GT(blamed, 0u);
 
-  const std::string table = spillway({"trace", "export", "--csv", "evicted", file.path()}).out;
+  const std::string table = run_tool({"trace", "export", "--csv", "evicted", file.path()}).out;
   EXPECT_EQ(static_cast<uint64_t>(std::ranges::count(table, '\n')), 1 + seen.count("evictions"));
-  EXPECT_EQ(spillway({"trace", "export", "--csv", "nothing", file.path()}).exit_code, 125);
-  EXPECT_EQ(spillway({"trace", "summary", "/dev/null"}).exit_code, 125);
+  EXPECT_EQ(run_tool({"trace", "export", "--csv", "nothing", file.path()}).exit_code, 125);
+  EXPECT_EQ(run_tool({"trace", "summary", "/dev/null"}).exit_code, 125);
 }
 
 TEST(a_trace, that_cannot_be_written_lets_the_job_go_on) {

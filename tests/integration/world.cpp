@@ -72,6 +72,14 @@ void World::ends_well(const std::string& program, const std::string& story,
   under_every_schedule(program, story, nullptr, also);
 }
 
+support::Finished run_tool(std::vector<std::string> arguments) {
+  support::Command command;
+  command.arguments = {support::build_directory() / "spillway"};
+  command.arguments.insert(command.arguments.end(), arguments.begin(), arguments.end());
+  command.environment = support::plain(support::Gpu::Simulated);
+  return support::run(command);
+}
+
 void pushed_out(const Seen& seen) {
   EXPECT_GT(seen.count("evictions"), 0u) << seen.summary;
 }

@@ -71,6 +71,9 @@ class World {
   bool interposed_ = true;
 };
 
+// The `spillway` command, as somebody runs it beside a job.
+support::Finished run_tool(std::vector<std::string> arguments);
+
 void pushed_out(const Seen& seen);  // something was evicted
 void moved(const Seen& seen);       // and something was fetched
 void did_not_move(const Seen& seen);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Addresses that no launch shows: in tables, lists and variables, made on the host and on the
 // device. While other buffers press upon memory, kernels follow them.
+#include <algorithm>
+
 #include "tests/programs/driver/crowd.h"
 #include "tests/programs/driver/kernels.h"
 
@@ -122,10 +124,15 @@ STORY(a_table_that_a_graph_uploads) {
 namespace {
 
 // Only kernels know these addresses: the one that makes the table or the list names them once.
+Many first_two(const std::vector<Buffer>& buffers) {
+  Many many{};
+  for (; many.count < std::min<size_t>(2, buffers.size()); ++many.count)
+    many.out[many.count] = reinterpret_cast<uint32_t*>(buffers[many.count].address);
+  return many;
+}
+
 void write(const char* writer, const std::vector<Buffer>& buffers, const Buffer& to) {
-  Many many{2, 0, 0, 0, {}};
-  for (size_t i = 0; i < many.count; ++i)
-    many.out[i] = reinterpret_cast<uint32_t*>(buffers[i].address);
+  Many many = first_two(buffers);
   CUdeviceptr address = to.address;
   void* arguments[] = {&address, &many};
   launch(writer, arguments);
@@ -235,16 +242,9 @@ STORY(a_table_that_a_graph_makes) {
   const std::vector<Buffer> buffers = filled();
   const Buffer table = allocate(4096);
   CUdeviceptr to = table.address;
-  Many many{2, 0, 0, 0, {}};
-  for (size_t i = 0; i < 2; ++i) many.out[i] = reinterpret_cast<uint32_t*>(buffers[i].address);
+  Many many = first_two(buffers);
   void* arguments[] = {&to, &many};
-  const CUDA_KERNEL_NODE_PARAMS node = kernel_node(kernel("write_table"), 32, arguments);
-  CUgraph graph = nullptr;
-  CUgraphNode only = nullptr;
-  CUgraphExec exec = nullptr;
-  MUST(cuGraphCreate(&graph, 0));
-  MUST(cuGraphAddKernelNode(&only, graph, nullptr, 0, &node));
-  MUST(cuGraphInstantiate(&exec, graph, 0));
+  const CUgraphExec exec = graph_of(kernel_node(kernel("write_table"), 32, arguments));
   for (uint32_t round = 0; round < 4; ++round) {
     MUST(cuGraphLaunch(exec, nullptr));
     press(buffers);
@@ -252,7 +252,6 @@ STORY(a_table_that_a_graph_makes) {
     MUST(cuMemsetD8Async(table.address, 0, 4096, nullptr));
   }
   MUST(cuGraphExecDestroy(exec));
-  MUST(cuGraphDestroy(graph));
   expect(buffers, 40, 40, 4);
 }
 
@@ -316,13 +315,7 @@ STORY(a_table_that_a_graph_follows_in_haste) {
   CUdeviceptr from = table.address;
   uint32_t count = 2, words = 4 * kMiB / 4, stride = kStride, value = 10;
   void* arguments[] = {&from, &count, &words, &stride, &value};
-  const CUDA_KERNEL_NODE_PARAMS node = kernel_node(kernel("add_through_table"), 128, arguments);
-  CUgraph graph = nullptr;
-  CUgraphNode only = nullptr;
-  CUgraphExec exec = nullptr;
-  MUST(cuGraphCreate(&graph, 0));
-  MUST(cuGraphAddKernelNode(&only, graph, nullptr, 0, &node));
-  MUST(cuGraphInstantiate(&exec, graph, 0));
+  const CUgraphExec exec = graph_of(kernel_node(kernel("add_through_table"), 128, arguments));
   const std::vector<Buffer> buffers = filled();
   write_table(buffers, table);
   for (uint32_t round = 0; round < 6; ++round) {
@@ -332,6 +325,5 @@ STORY(a_table_that_a_graph_follows_in_haste) {
     add(buffers[1], 1);
   }
   MUST(cuGraphExecDestroy(exec));
-  MUST(cuGraphDestroy(graph));
   expect(buffers, 66, 66, 6);
 }

@@ -162,6 +162,17 @@ CUDA_KERNEL_NODE_PARAMS kernel_node(CUfunction function, unsigned threads, void*
   return node;
 }
 
+CUgraphExec graph_of(const CUDA_KERNEL_NODE_PARAMS& node) {
+  CUgraph graph = nullptr;
+  CUgraphNode only = nullptr;
+  CUgraphExec exec = nullptr;
+  MUST(cuGraphCreate(&graph, 0));
+  MUST(cuGraphAddKernelNode(&only, graph, nullptr, 0, &node));
+  MUST(cuGraphInstantiate(&exec, graph, 0));
+  MUST(cuGraphDestroy(graph));
+  return exec;
+}
+
 CUresult try_add_to_all(const std::vector<Buffer>& buffers, uint32_t value, CUstream stream) {
   Many many{};
   EXPECT(buffers.size() <= kMany);

@@ -68,6 +68,8 @@ void expect_all(const std::vector<Buffer>& buffers, uint32_t added);
 // A graph's node of so many threads in each of four blocks.
 CUDA_KERNEL_NODE_PARAMS kernel_node(CUfunction function, unsigned threads, void** arguments,
                                     void** extra = nullptr);
+// Of a graph that has nothing else; the graph itself is gone again.
+CUgraphExec graph_of(const CUDA_KERNEL_NODE_PARAMS& node);
 
 // One launch over all of them, in a by-value struct.
 CUresult try_add_to_all(const std::vector<Buffer>& buffers, uint32_t value,

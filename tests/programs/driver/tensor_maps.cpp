@@ -123,18 +123,11 @@ STORY(in_a_graph) {
   CUtensorMap map = map_of(buffers[0]);
   uint32_t value = 5;
   void* arguments[] = {&map, &value};
-  const CUDA_KERNEL_NODE_PARAMS node = kernel_node(function, 64, arguments);
-  CUgraph graph = nullptr;
-  CUgraphNode added = nullptr;
-  CUgraphExec exec = nullptr;
-  MUST(cuGraphCreate(&graph, 0));
-  MUST(cuGraphAddKernelNode(&added, graph, nullptr, 0, &node));
-  MUST(cuGraphInstantiate(&exec, graph, 0));
+  const CUgraphExec exec = graph_of(kernel_node(function, 64, arguments));
   for (uint32_t round = 1; round <= 3; ++round) {
     press(buffers);
     MUST(cuGraphLaunch(exec, nullptr));
   }
   MUST(cuGraphExecDestroy(exec));
-  MUST(cuGraphDestroy(graph));
   tell(buffers, 3);
 }
