@@ -32,25 +32,33 @@ uint64_t mem_available() {
   return uint64_t{kib} << 10;
 }
 
-// What a cgroup still allows: limit - usage, for this group and every one above it.
-uint64_t cgroup_room(const std::string& root, std::string group, const char* limit_file,
-                     const char* usage_file) {
-  uint64_t room = ~uint64_t{0};
+struct Hierarchy {
+  int version;
+  const char *root, *limit, *used;
+};
+constexpr Hierarchy kFirst = {1, "/sys/fs/cgroup/memory", "memory.limit_in_bytes",
+                              "memory.usage_in_bytes"},
+                    kSecond = {2, "/sys/fs/cgroup", "memory.max", "memory.current"};
+
+// The group, and every one above it.
+void add_groups(const Hierarchy& hierarchy, std::string group, std::vector<MemoryGroup>* out) {
+  if (group == "/") group.clear();
   while (true) {
-    uint64_t limit = 0, usage = 0;
-    const std::string folder = root + group;
-    if (read_number(folder + "/" + limit_file, &limit) &&
-        read_number(folder + "/" + usage_file, &usage))
-      room = std::min(room, limit > usage ? limit - usage : 0);
-    if (group.empty() || group == "/") return room;
+    MemoryGroup found{hierarchy.version, hierarchy.root + group, 0, 0};
+    if (read_number(found.folder + "/" + hierarchy.limit, &found.limit) &&
+        read_number(found.folder + "/" + hierarchy.used, &found.used))
+      out->push_back(found);
+    if (group.empty()) return;
     group.erase(group.rfind('/'));
   }
 }
 
-uint64_t cgroup_rooms() {
+}  // namespace
+
+std::vector<MemoryGroup> memory_groups() {
+  std::vector<MemoryGroup> groups;
   FILE* file = fopen("/proc/self/cgroup", "re");
-  if (!file) return ~uint64_t{0};
-  uint64_t room = ~uint64_t{0};
+  if (!file) return groups;
   char line[4096];
   while (fgets(line, sizeof(line), file)) {  // "0::/path" (v2) or "7:memory:/path" (v1)
     line[strcspn(line, "\n")] = 0;
@@ -58,24 +66,22 @@ uint64_t cgroup_rooms() {
     const char* path = controllers ? strchr(controllers + 1, ':') : nullptr;
     if (!path) continue;
     if (path == controllers + 1)
-      room =
-          std::min(room, cgroup_room("/sys/fs/cgroup", path + 1, "memory.max", "memory.current"));
+      add_groups(kSecond, path + 1, &groups);
     else if (std::string(controllers + 1, path).find("memory") != std::string::npos)
-      room = std::min(room, cgroup_room("/sys/fs/cgroup/memory", path + 1, "memory.limit_in_bytes",
-                                        "memory.usage_in_bytes"));
+      add_groups(kFirst, path + 1, &groups);
   }
   fclose(file);
-  return room;
+  return groups;
 }
 
-}  // namespace
-
 uint64_t available_host_memory() noexcept {
+  uint64_t available = mem_available();
   try {
-    return std::min(mem_available(), cgroup_rooms());
-  } catch (...) {
-    return mem_available();
+    for (const MemoryGroup& group : memory_groups())
+      available = std::min(available, group.limit > group.used ? group.limit - group.used : 0);
+  } catch (...) {  // no memory to look further with
   }
+  return available;
 }
 
 }  // namespace spillway

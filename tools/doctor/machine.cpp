@@ -39,49 +39,12 @@ std::string value_of(const char* path, const std::string& name) {
   return "";
 }
 
-struct CgroupLimit {
-  int version = 0;  // 1 or 2
-  std::string folder;
-  uint64_t limit = 0, used = 0;
-};
-
-std::optional<uint64_t> number(const std::string& path) {
-  std::istringstream text(first_line(path));
-  uint64_t value = 0;
-  if (text >> value) return value;
-  return std::nullopt;  // no such file, or "max"
-}
-
-struct Hierarchy {
-  int version;
-  const char* root;
-  const char* limit;
-  const char* used;
-};
-constexpr Hierarchy kHierarchies[] = {
-    {2, "/sys/fs/cgroup", "memory.max", "memory.current"},
-    {1, "/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"}};
-
-// The tightest limit on this process: of its group, or of one above. In a container the group that
-// /proc names may lie outside of what is mounted; its root is then where the limit stands.
-std::optional<CgroupLimit> cgroup_limit() {
-  std::optional<CgroupLimit> tightest;
-  std::ifstream file("/proc/self/cgroup");
-  for (std::string line; std::getline(file, line);) {  // "0::/path", or "7:memory:/path"
-    const size_t first = line.find(':'), second = line.find(':', first + 1);
-    if (second == line.npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    const Hierarchy& each = kHierarchies[controllers.empty() ? 0 : 1];
-    if (!controllers.empty() && controllers.find("memory") == controllers.npos) continue;
-    for (fs::path group = line.substr(second + 1);; group = group.parent_path()) {
-      const std::string folder = each.root + (group == "/" ? std::string() : group.string());
-      const auto limit = number(folder + "/" + each.limit);
-      // Version 1 says "no limit" by a number near 2^63.
-      if (limit && *limit < uint64_t{1} << 60 && (!tightest || *limit < tightest->limit))
-        tightest = {each.version, folder, *limit, number(folder + "/" + each.used).value_or(0)};
-      if (!group.has_relative_path()) break;
-    }
-  }
+// The tightest limit on this process: of its group, or of one above.
+std::optional<MemoryGroup> tightest_group() {
+  constexpr uint64_t kNoLimit = uint64_t{1} << 60;
+  std::optional<MemoryGroup> tightest;
+  for (const MemoryGroup& group : memory_groups())
+    if (group.limit < kNoLimit && (!tightest || group.limit < tightest->limit)) tightest = group;
   return tightest;
 }
 
@@ -130,7 +93,7 @@ Row memory_row(const Config& config, const Rows& devices) {
                {"available_bytes", available},
                {"host_budget_bytes", budget},
                {"cgroup", nullptr}};
-  if (const auto cgroup = cgroup_limit()) {
+  if (const auto cgroup = tightest_group()) {
     row.text += fmt::format(", cgroup v{} limit {} ({} used)", cgroup->version,
                             format_bytes(cgroup->limit), format_bytes(cgroup->used));
     row.facts["cgroup"] = {{"version", cgroup->version},
