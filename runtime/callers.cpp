@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "runtime/program.h"
 #include "runtime/trace/recorder.h"
 
 namespace spillway {
@@ -18,11 +19,6 @@ namespace {
 
 constexpr std::string_view kThrough[] = {"libspillway", "libcuda.so", "libcudart", "libucm"};
 constexpr int kShownFrames = 8;
-
-std::string_view file_name(const char* path) {
-  const std::string_view text = path ? path : "";
-  return text.substr(text.rfind('/') + 1);
-}
 
 uint64_t changes_of(const dl_phdr_info& info) {
   return info.dlpi_adds + info.dlpi_subs;
@@ -59,7 +55,7 @@ void Callers::look_at_modules() {
   dl_iterate_phdr(
       [](dl_phdr_info* info, size_t, void* self) {
         auto& callers = *static_cast<Callers*>(self);
-        const std::string_view name = file_name(info->dlpi_name);
+        const std::string_view name = file_name(info->dlpi_name ? info->dlpi_name : "");
         const auto begins = [&](std::string_view with) { return name.starts_with(with); };
         Module module{~uintptr_t{0}, 0, std::ranges::any_of(kThrough, begins),
                       std::ranges::any_of(callers.excluded_.names, begins)};

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "runtime/log.h"
+#include "runtime/program.h"
 #include "runtime/summary.h"
 #include "runtime/trace/live_page.h"
 #include "runtime/trace/recorder.h"
@@ -41,13 +42,6 @@ void put(char (&to)[size], std::string_view text) {
   std::copy_n(text.data(), length, to);
 }
 
-std::string program() {
-  char text[4096];
-  const ssize_t length = readlink("/proc/self/exe", text, sizeof text);
-  const std::string_view whole(text, static_cast<size_t>(std::max<ssize_t>(length, 0)));
-  return std::string(whole.substr(whole.rfind('/') + 1));
-}
-
 }  // namespace
 
 void begin_live_page(Engine& engine) noexcept {
@@ -74,7 +68,7 @@ void begin_live_page(Engine& engine) noexcept {
     fresh->version = LivePage::kVersion;
     fresh->pid = static_cast<uint64_t>(getpid());
     fresh->began = trace::now();
-    put(fresh->program, program());
+    put(fresh->program, file_name(program_path()));
     put(fresh->policy, engine.config.policy.entry->name);
     put(fresh->rank, Path{"%r"}.expanded());
     for (const SummaryField& field : summary_fields())

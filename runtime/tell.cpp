@@ -5,6 +5,7 @@
 
 #include "runtime/completion.h"
 #include "runtime/ledger.h"
+#include "runtime/program.h"
 #include "runtime/trace/writer.h"
 
 namespace spillway {
@@ -22,11 +23,8 @@ const Range* allocation(const Range& range) {
 }
 
 std::string program() {
-  char path[4096];
-  const ssize_t length = readlink("/proc/self/exe", path, sizeof path);
-  std::string text;
-  for (ssize_t i = 0; i < length; ++i)  // as JSON; what is not plain is left out
-    if (path[i] >= ' ' && path[i] < 127 && path[i] != '"' && path[i] != '\\') text += path[i];
+  std::string text = program_path();  // as JSON; what is not plain is left out
+  std::erase_if(text, [](char c) { return c < ' ' || c >= 127 || c == '"' || c == '\\'; });
   return text;
 }
 

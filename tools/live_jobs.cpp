@@ -51,7 +51,7 @@ std::optional<LiveJob> read_page(const std::filesystem::path& path) {
   }
   close(file);
   if (!ours || std::memcmp(page.magic, LivePage::kMagic, sizeof page.magic) != 0 ||
-      page.figures > LivePage::kMostFigures)
+      page.version != LivePage::kVersion || page.figures > LivePage::kMostFigures)
     return std::nullopt;
   LiveJob job{
       page.pid,         page.began, page.updated.load(), plain(page.program), plain(page.policy),
