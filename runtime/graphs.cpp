@@ -21,20 +21,28 @@ struct Named {
   bool opaque = false;  // a node whose operands cannot be read: it may touch anything
 };
 
+template <class Value>
+void add_once(std::vector<Value>& all, const Value& one) {
+  if (std::ranges::find(all, one) == all.end()) all.push_back(one);
+}
+
+void add_to(Subject& subject, const std::shared_ptr<const Layout>& kernel,
+            const std::vector<CUdeviceptr>& words) {
+  add_once(subject.kernels, kernel);
+  for (const CUdeviceptr word : words) add_once(subject.words, word);
+}
+
 void add_kernel(Engine& engine, CUfunction function, void** params, void** extra, Named& out) {
-  const auto layout =
-      engine.config.trust_arguments == Trust::Off ? nullptr : engine.layouts.learn(function);
-  if (engine.config.trust_arguments == Trust::Off || (!extra && !layout)) {
+  const bool distrusted = engine.config.trust_arguments == Trust::Off;
+  const auto layout = distrusted ? nullptr : engine.layouts.learn(function);
+  if (distrusted || (!extra && !layout)) {
     out.opaque = true;
     return;
   }
   const Arguments arguments = read_arguments(engine.arena, layout.get(), params, extra);
   out.used.insert(out.used.end(), arguments.ranges.begin(), arguments.ranges.end());
   if (!layout || layout->plain.load(std::memory_order_relaxed)) return;
-  if (std::ranges::find(out.subject.kernels, layout) == out.subject.kernels.end())
-    out.subject.kernels.push_back(layout);
-  out.subject.words.insert(out.subject.words.end(), arguments.others.begin(),
-                           arguments.others.end());
+  add_to(out.subject, layout, arguments.others);
 }
 
 bool names_device(CUmemorytype type) {
@@ -132,8 +140,7 @@ std::vector<Range*> live_ranges(Engine& engine, const Held& held,
                                 const std::vector<CUdeviceptr>& addresses) {
   std::vector<Range*> ranges;
   for (const CUdeviceptr address : addresses)
-    if (Range* range = find_live(engine, held, address))
-      if (std::ranges::find(ranges, range) == ranges.end()) ranges.push_back(range);
+    if (Range* range = find_live(engine, held, address)) add_once(ranges, range);
   return ranges;
 }
 
@@ -158,11 +165,9 @@ void add(Engine& engine, CUgraphExec exec, const Named& named) {
     for (const Rewrite& rewrite : named.rewrites)
       if (rewrite.source != Rewrite::Source::Set)
         engine.hidden.graph_rewrites[exec].push_back(rewrite);
-    Subject& subject = use.subject;
-    subject.kernels.insert(subject.kernels.end(), named.subject.kernels.begin(),
-                           named.subject.kernels.end());
-    subject.words.insert(subject.words.end(), named.subject.words.begin(),
-                         named.subject.words.end());
+    // A node may be given other arguments before every launch.
+    for (const auto& kernel : named.subject.kernels)
+      add_to(use.subject, kernel, named.subject.words);
     const auto join = [&](Range* range) {
       if (std::ranges::find(use.ranges, range) != use.ranges.end()) return;
       use.ranges.push_back(range);

@@ -19,15 +19,15 @@ void add_live(Engine& engine, const Held& held, std::vector<Range*>& set, CUdevi
 }
 
 // Acquires, submits, notes the use, unpins.
-// `subject`: the launch is to be followed.
+// `subject`: what follows the launch; without kernels: nothing.
 CUresult run(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause, StreamRef ref,
-             const Submission& submit, Told told, const Subject* subject = nullptr) {
+             const Submission& submit, Told told, const Subject& subject = {}) {
   // A recording runs nothing: what the graph touches is read when it is instantiated.
   // The driver does look at the memory of copies and sets.
   if (fast_path.captures.load(std::memory_order_relaxed) && is_capturing(engine.driver, ref))
     return need == Need::Stable ? with_fixed(engine, ranges, submit) : submit();
   engine.examiner.settle(false);
-  if (subject && !subject->kernels.empty()) engine.examiner.prepare();
+  if (!subject.kernels.empty()) engine.examiner.prepare();
   Arrivals arrivals;
   const Stall stall;
   CUresult result = acquire(engine, ranges, need, cause, &arrivals);
@@ -59,8 +59,8 @@ CUresult run(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause
     device->chunks.ask_again();
   }
   if (result == CUDA_SUCCESS) tell_use(engine, told, stream, ranges);
-  if (subject && !subject->kernels.empty() && !ranges.empty() && result == CUDA_SUCCESS)
-    engine.examiner.follow(ref, *subject, ranges);
+  if (!subject.kernels.empty() && !ranges.empty() && result == CUDA_SUCCESS)
+    engine.examiner.follow(ref, subject, ranges);
   // Numbered after the submission: a marker recorded in between does not claim to cover it.
   const uint64_t number = use_clock.fetch_add(1, std::memory_order_seq_cst);
   for (Range* range : ranges) Completion::mark(*range, stream, number);
@@ -141,7 +141,7 @@ CUresult Manager::launch_slowly(CUfunction function, void** params, void** extra
     for (const CUdeviceptr address : named.ranges) add_live(engine_, held, ranges, address);
   }
   return run(engine_, ranges, Need::Device, Cause::Launch, ref, submit,
-             {Told::What::Launch, layout ? layout->name : 0}, &subject);
+             {Told::What::Launch, layout ? layout->name : 0}, subject);
 }
 
 CUresult Manager::launch_anything(StreamRef ref, Submission submit) noexcept {
@@ -187,7 +187,7 @@ CUresult Manager::launch_graph(CUgraphExec exec, StreamRef ref, Submission submi
     }
   }
   return run(engine_, ranges, Need::Device, Cause::Launch, ref, submit,
-             {Told::What::Graph, reinterpret_cast<uintptr_t>(exec)}, &subject);
+             {Told::What::Graph, reinterpret_cast<uintptr_t>(exec)}, subject);
 }
 
 }  // namespace spillway
