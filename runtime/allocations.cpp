@@ -24,9 +24,17 @@ namespace {
 template <class Call>
 CUresult pass(Engine& engine, CUdeviceptr* out, uint64_t bytes, Call&& call) {
   Device* device = engine.device();
-  // What could never be had moves nothing.
+  // Counted before it is there: ours makes way first, and the limit holds at every moment. What
+  // could never be had moves nothing.
   const uint64_t counted = device && out && bytes < device->total ? bytes : 0;
-  if (counted) make_way(engine, *device, counted);
+  if (counted) {
+    device->external += counted;
+    if (device->chunks.held() > device->budget()) {
+      Held held(engine.ledger);
+      as_mover(engine, *device, held,
+               [&](Held& mine) { Room(engine, *device, mine, {}).shrink(true); });
+    }
+  }
   CUresult result = call();
   if (result == CUDA_ERROR_OUT_OF_MEMORY && device && bytes < device->total) {
     while (result == CUDA_ERROR_OUT_OF_MEMORY &&

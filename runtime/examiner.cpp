@@ -35,8 +35,7 @@ struct Examiner::Report {
   } found[kMost];
 };
 
-// --- a context's kernel, and its memory for reports
-// -----------------------------------------------
+// --- a context's kernel, and its memory for reports -------------------------------------------
 
 Examiner::Kit Examiner::make_kit() noexcept {
   const Driver& driver = engine_.driver;
@@ -58,8 +57,7 @@ Examiner::Kit Examiner::make_kit() noexcept {
     result = driver.cuEventCreate(&slot.event, CU_EVENT_DISABLE_TIMING);
     if (result == CUDA_SUCCESS) kit.spare.push_back(slot);
   }
-  kit.usable = !kit.spare.empty();
-  if (kit.usable) return kit;
+  if (!kit.spare.empty()) return kit;
   const char* name = nullptr;
   driver.cuGetErrorName(result, &name);
   log(LogLevel::Warn,
@@ -68,7 +66,7 @@ Examiner::Kit Examiner::make_kit() noexcept {
       name ? name : "unknown error");
   if (host) driver.cuMemFreeHost(host);
   if (module) driver.cuModuleUnload(module);
-  return kit;
+  return {};
 }
 
 Examiner::Kit* Examiner::kit_of(CUcontext context) noexcept {
@@ -109,15 +107,13 @@ void Examiner::context_gone(CUcontext context) noexcept {
     for (auto& pending : pending_)
       if (pending->context == context) gone.push_back(std::move(pending));
     std::erase(pending_, nullptr);
-    expected_ = pending_.size();
     kits_.erase(context);  // its module, memory and events die with it
   }
   Held held(engine_.ledger);
   for (auto& pending : gone) learn(held, *pending, nullptr);
 }
 
-// --- behind a launch
-// --------------------------------------------------------------------------------
+// --- behind a launch --------------------------------------------------------------------------
 
 void Examiner::gather(const Held& held, const Subject& subject, std::span<Range* const> ranges,
                       Pending& out) {
@@ -198,7 +194,7 @@ void Examiner::follow(StreamRef ref, const Subject& subject,
   const CUcontext context = engine_.context();
   Kit* const kit = context ? kit_of(context) : nullptr;
   if (!kit) return;
-  if (!kit->usable) {
+  if (!kit->kernel) {
     for (const auto& kernel : subject.kernels) kernel->plain.store(true, std::memory_order_relaxed);
     return;
   }
@@ -217,7 +213,6 @@ void Examiner::follow(StreamRef ref, const Subject& subject,
     {
       std::lock_guard held(mutex_);
       pending_.push_back(std::move(pending));
-      expected_ = pending_.size();
     }
     engine_.changed.notify_all();
     if (engine_.config.lockstep) settle(true);  // where only waiting tells what is over
@@ -228,8 +223,7 @@ void Examiner::follow(StreamRef ref, const Subject& subject,
   learn(held, *pending, nullptr);
 }
 
-// --- the reports
-// ------------------------------------------------------------------------------------
+// --- the reports ------------------------------------------------------------------------------
 
 bool Examiner::settle(bool wait) noexcept {
   std::unique_lock settling(settling_, std::defer_lock);
@@ -243,12 +237,14 @@ bool Examiner::settle(bool wait) noexcept {
   for (auto pause = kShortestPause;; pause = std::min(2 * pause, kLongestPause)) {
     if (settle_what_is_there(wait)) return true;
     if (!wait || std::chrono::steady_clock::now() > end) return false;
-    {
-      std::lock_guard held(mutex_);
-      if (pending_.empty()) return false;
-    }
+    if (!expects()) return false;
     std::this_thread::sleep_for(pause);
   }
+}
+
+bool Examiner::expects() noexcept {
+  std::lock_guard held(mutex_);
+  return !pending_.empty();
 }
 
 bool Examiner::settle_oldest() noexcept {
@@ -258,7 +254,6 @@ bool Examiner::settle_oldest() noexcept {
     if (pending_.empty()) return false;
     oldest = std::move(pending_.front());
     pending_.pop_front();
-    expected_ = pending_.size();
   }
   take_in(*oldest, engine_.driver.cuEventSynchronize(oldest->slot.event));
   return true;
@@ -278,7 +273,6 @@ bool Examiner::settle_what_is_there(bool all) noexcept {
         break;
     }
     std::erase(pending_, nullptr);
-    expected_ = pending_.size();
   }
   for (const auto& pending : done) take_in(*pending, pending->result);
   return !done.empty();
@@ -305,8 +299,8 @@ void Examiner::learn(const Held& held, Pending& pending, const Report* report) {
   bool stored = false;
   if (report) {
     std::vector<Hidden::Word> words;
-    const uint64_t kept = std::min(report->count, kMost);
-    for (uint64_t i = 0; i < kept; i++) {
+    const bool complete = report->count <= kMost;
+    for (uint64_t i = 0; i < std::min(report->count, kMost); i++) {
       const CUdeviceptr holder = report->found[i].holder, address = report->found[i].target;
       const auto leads_to = [&](const Target& target) {
         return address - target.base < target.bytes;
@@ -320,14 +314,15 @@ void Examiner::learn(const Held& held, Pending& pending, const Report* report) {
       stored |= !hidden.knows(held, word);
       if (alive(*given)) words.push_back(word);
     }
-    stored |= report->count > kMost;
-    // More than can be listed: whatever the kernel was given stays still for as long as it lives.
-    if (report->count > kMost)
+    if (complete) {
+      for (const Region& region : pending.regions)
+        hidden.not_there(engine_, held, region.begin, region.bytes, words, pending.watch);
+    } else {
+      // More than can be listed: whatever the kernel was given stays still for as long as it lives.
+      stored = true;
       for (const Target& target : pending.named)
         if (alive(target)) engine_.holds.add(held, *target.range, PinReason::Hidden);
-    for (const Region& region : pending.regions)
-      if (report->count <= kMost)
-        hidden.not_there(engine_, held, region.begin, region.bytes, words, pending.watch);
+    }
     Hidden::replay(pending.watch, words);
     std::erase_if(words, [&](const Hidden::Word& word) { return hidden.knows(held, word); });
     for (const Hidden::Word& word : words) engine_.holds.add(held, *word.range, PinReason::Hidden);

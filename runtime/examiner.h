@@ -13,7 +13,6 @@
 #include <cuda.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <map>
 #include <memory>
@@ -51,7 +50,7 @@ class Examiner {
   // Takes in the reports that are there. `wait`: one at least. False: there was none.
   bool settle(bool wait) noexcept;
   uint64_t taken_in() const noexcept { return taken_in_.load(); }  // reports so far
-  bool expects() const noexcept { return expected_.load() != 0; }  // some are on their way
+  bool expects() noexcept;                                         // some are on their way
   // Its work is over, and it is about to end.
   void context_gone(CUcontext context) noexcept;
 
@@ -71,9 +70,8 @@ class Examiner {
     Report* report = nullptr;
     CUevent event = nullptr;
   };
-  struct Kit {  // what a context needs for it
-    bool usable = false;
-    CUfunction kernel = nullptr;
+  struct Kit {                    // what a context needs for it
+    CUfunction kernel = nullptr;  // null: it cannot be had
     std::vector<Slot> spare;
   };
   struct Pending {
@@ -100,7 +98,7 @@ class Examiner {
   void learn(const Held& held, Pending& pending, const Report* report);
 
   Engine& engine_;
-  std::atomic<uint64_t> taken_in_{0}, expected_{0};
+  std::atomic<uint64_t> taken_in_{0};
   std::mutex settling_;  // whoever takes in reports; before the ledger. Only queries and waits.
   std::mutex mutex_;     // a leaf: what follows
   std::map<CUcontext, Kit> kits_;

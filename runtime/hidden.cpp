@@ -59,7 +59,6 @@ void Hidden::put(Engine& engine, const Held& held, const std::vector<Word>& word
     wipe(engine, held, word.holder, kWord);
     words_[word.holder] = word;
     words_[word.holder].since = ++puts_;
-    note({Watch::Event::Kind::Put, word.holder, kWord, 0});
   }
   update_any();
 }
@@ -110,7 +109,7 @@ void Hidden::replay(const Watch& watch, std::vector<Word>& words) {
     return word.holder >= event.begin && word.holder + kWord <= event.begin + event.bytes;
   };
   for (const Watch::Event& event : watch.events) {
-    if (event.kind != Watch::Event::Kind::Copied) {  // what was put there is known by itself
+    if (event.kind == Watch::Event::Kind::Wiped) {  // what was put there is known by itself
       std::erase_if(words, [&](const Word& word) { return inside(event, word); });
       continue;
     }

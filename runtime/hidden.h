@@ -81,7 +81,7 @@ class Hidden {
   // What happens to words while a report on memory is on its way.
   struct Watch {
     struct Event {
-      enum class Kind : uint8_t { Wiped, Copied, Put } kind;
+      enum class Kind : uint8_t { Wiped, Copied } kind;  // what is put wipes first
       CUdeviceptr begin;
       uint64_t bytes;
       CUdeviceptr to;  // Copied

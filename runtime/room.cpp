@@ -6,7 +6,6 @@
 
 #include "runtime/ledger.h"
 #include "runtime/log.h"
-#include "runtime/mover_thread.h"
 #include "runtime/seams.h"
 
 namespace spillway {
@@ -224,13 +223,6 @@ void Room::shrink(bool wait) {
     const bool begun = held > most && free_some(held - most);
     if (!wait || (!begun && !settle_oldest(&Device::outs))) return;
   }
-}
-
-void make_way(Engine& engine, Device& device, uint64_t bytes) noexcept {
-  device.external += bytes;
-  if (device.chunks.held() <= device.budget()) return;
-  Held held(engine.ledger);
-  as_mover(engine, device, held, [&](Held& mine) { Room(engine, device, mine, {}).shrink(true); });
 }
 
 }  // namespace spillway

@@ -93,9 +93,4 @@ class Room {
   std::set<uint32_t> stuck_;  // pieces that would not go: not asked again
 };
 
-// Counts memory that the driver is about to be asked for past us, before it is there: ours makes
-// way first, and the limit holds at every moment. Where it is not had after all, the caller takes
-// it back from Device::external.
-void make_way(Engine& engine, Device& device, uint64_t bytes) noexcept;
-
 }  // namespace spillway
