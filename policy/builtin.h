@@ -10,5 +10,7 @@ namespace spillway::policy {
 
 std::unique_ptr<Policy> make_lru();
 std::unique_ptr<Policy> make_clock();
+std::unique_ptr<Policy> make_online();
+std::unique_ptr<Policy> make_lookahead();
 
 }  // namespace spillway::policy

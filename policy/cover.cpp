@@ -83,15 +83,21 @@ class Cover {
         load_(2 * kBins, 0) {}
 
   std::vector<char> run() {
-    const auto start = static_cast<uint32_t>(std::ranges::min_element(gaps_.occupied()) -
-                                             gaps_.occupied().begin());
+    start_ = static_cast<uint32_t>(std::ranges::min_element(gaps_.occupied()) -
+                                   gaps_.occupied().begin());
+    crowded_.assign(n_ + 1, 0);
+    for (uint32_t step = 0; step < n_; step++) {
+      const uint32_t kernel = (start_ + step) % n_;
+      const bool crowded = !rule_.all_round || gaps_.occupied()[kernel] > limit_;
+      crowded_[step + 1] = crowded_[step] + (crowded ? gaps_.at(kernel + 1) - gaps_.at(kernel) : 0);
+    }
     // Those that span the start are there when it begins.
     for (uint32_t g = 0; g < gaps_.all().size(); g++)
-      if (left(gaps_.all()[g], start)) offer(g);
-    for (uint32_t step = 0; step < n_; step++) {
-      const uint32_t kernel = (start + step) % n_;
+      if (left(gaps_.all()[g], start_)) offer(g);
+    for (step_ = 0; step_ < n_; step_++) {
+      const uint32_t kernel = (start_ + step_) % n_;
       while (occupied_.at(kernel) > limit_)
-        if (!choose(start + step)) return {};
+        if (!choose(kernel)) return {};
       for (const uint32_t g : gaps_.after(kernel)) offer(g);
     }
     prune();
@@ -115,10 +121,16 @@ class Cover {
     return at < gap.due ? gap.due - at : 0;
   }
 
-  double worth(const Gap& gap, uint32_t position) const {
-    const uint32_t kernel = position % n_;
-    const uint32_t at = gap.after < kernel ? kernel : kernel + n_;
-    const double lasts = gaps_.at(gap.due) - gaps_.at(at);
+  // How long it serves: of the kernels still to come around, those where too much is there.
+  double worth(const Gap& gap) const {
+    const uint32_t after = gap.after >= start_ ? gap.after - start_ : gap.after + n_ - start_;
+    const uint32_t due = after + (gap.due - gap.after);
+    const auto serves = [&](uint32_t from, uint32_t to) {
+      from = std::max(from, step_);
+      return from < to ? crowded_[to] - crowded_[from] : 0;
+    };
+    const double lasts =
+        serves(after + 1, std::min(due, n_)) + (due > n_ ? serves(0, due - n_) : 0);
     return gap.after_write ? lasts : lasts * rule_.clean_weight;
   }
 
@@ -137,7 +149,7 @@ class Cover {
     double worths[kBins];
     for (size_t b = 0; b < kBins; b++) {
       const uint32_t* g = best(bins_[b], position);
-      worths[b] = g ? worth(gaps_.all()[*g], position) : 0;
+      worths[b] = g ? worth(gaps_.all()[*g]) : 0;
       most = std::max(most, worths[b]);
     }
     if (most <= 0) return false;
@@ -193,6 +205,8 @@ class Cover {
   const CoverRule rule_;
   const uint32_t n_;
   const int64_t limit_;
+  uint32_t start_ = 0, step_ = 0;
+  std::vector<double> crowded_;  // from the start up to each step: time at which too much is there
   RangeMax occupied_;
   std::vector<char> chosen_;
   std::vector<std::vector<uint32_t>> bins_;  // gaps that span the present kernel, by their end

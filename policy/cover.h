@@ -51,7 +51,8 @@ class Gaps {
 
 struct CoverRule {
   double headroom = 0;      // share of the capacity that is left free
-  double horizon = 1;       // gaps that last at least this share of the longest are alike
+  double horizon = 1;       // gaps that serve at least this share of what the best does are alike
+  bool all_round = false;   // a gap serves for all of the lap that it spans, not only what is next
   double clean_weight = 1;  // how much longer a gap counts that needs no copy out
 };
 

@@ -63,9 +63,9 @@ class Planner {
   // The order is that of promise; a long cycle tries the first of them only.
   std::vector<CoverRule> rules() const {
     std::vector<CoverRule> all;
-    for (const double headroom : {0.02, 0.0, 0.05, 0.1, 0.2})
-      for (const double horizon : {1.0, 0.5, 0.8, 0.25})
-        for (const double clean : {1.0, 2.0}) all.push_back({headroom, horizon, clean});
+    for (const double headroom : {0.02, 0.01, 0.0, 0.05, 0.1, 0.2})
+      for (const bool all_round : {false, true})
+        for (const double horizon : {1.0, 0.6, 0.0}) all.push_back({headroom, horizon, all_round});
     return all;
   }
 

@@ -12,6 +12,11 @@ constexpr auto kPolicies = std::to_array<PolicyEntry>({
     {"lru", "the piece used longest ago leaves first", make_lru},
     {"clock", "second chance: a piece used since the hand last passed it stays one more round",
      make_clock},
+    {"online",
+     "what is used last by the job's own repetition leaves first, and what is used soon is fetched",
+     make_online},
+    {"lookahead", "the same until an iteration has repeated itself; then a plan for all of it",
+     make_lookahead},
 });
 
 }  // namespace
