@@ -192,13 +192,6 @@ void Completion::pop(StreamState& stream) noexcept {
 }
 
 void Completion::poll(StreamState& stream) noexcept {
-  if (lockstep_) {
-    // Waits only for what must have been over long ago, so that markers do not pile up.
-    while (stream.markers.size() > kMostMarkers &&
-           driver_.cuEventSynchronize(stream.markers.front().event) == CUDA_SUCCESS)
-      pop(stream);
-    if (!stream.markers.empty()) return;
-  }
   while (!stream.markers.empty()) {
     if (driver_.cuEventQuery(stream.markers.front().event) != CUDA_SUCCESS) return;
     pop(stream);
@@ -276,9 +269,6 @@ Waited Completion::wait_for_uses(const Range& range) noexcept {
         const CUresult result = driver_.cuEventSynchronize(event);
         held.lock();
         if (result != CUDA_SUCCESS) return Waited::Failed;
-        // In lock-step nobody else is about, and what was waited for is still in front.
-        if (lockstep_ && !stream.markers.empty() && stream.markers.front().event == event)
-          pop(stream);
         poll(stream);
       }
     }

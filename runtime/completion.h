@@ -57,9 +57,7 @@ enum class Waited { Done, Pending, Unknown, Failed };
 
 class Completion {
  public:
-  // lockstep: the driver is never asked whether something is over; a marker's end is known when
-  // somebody has waited for it.
-  Completion(const Driver& driver, bool lockstep) : driver_(driver), lockstep_(lockstep) {}
+  explicit Completion(const Driver& driver) : driver_(driver) {}
 
   // The stream that `ref` means on this thread. Null when it cannot be told (no context, too many
   // streams): the use then counts for all streams.
@@ -123,7 +121,6 @@ class Completion {
   Waited for_each_open_use(const Range& range, Visit&& visit) noexcept;
 
   const Driver& driver_;
-  const bool lockstep_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<StreamState>> streams_;  // by id; never shrinks, entries are reused
   std::unordered_map<CUstream, StreamState*> by_handle_;

@@ -140,7 +140,7 @@ class Engine {
       : driver(real),
         config(options),
         layouts(driver, config.trust_arguments == Trust::On),
-        completion(driver, config.lockstep) {}
+        completion(driver) {}
 
   static constexpr int kMaxDevices = 64;
 

@@ -46,8 +46,7 @@ class Mover {
   // Takes away what backs the pieces of a range that nobody uses any more.
   void drop(Range& range) noexcept;
 
-  // Ends the moves whose copies are over, without waiting. In lock-step that is none: when the
-  // driver is asked decides the answer.
+  // Ends the moves whose copies are over, without waiting.
   void settle() noexcept;
   // Waits until the oldest copy of a direction is over, and ends it. False: there is none, or it
   // did not end in time (what it waits for may wait, in the end, for the caller).

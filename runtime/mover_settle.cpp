@@ -124,7 +124,6 @@ bool Mover::settle_oldest(std::deque<Move> Device::*direction) noexcept {
 }
 
 void Mover::settle() noexcept {
-  if (engine_.config.lockstep) return;
   for (const auto direction : {&Device::outs, &Device::ins}) {
     std::deque<Move>& moves = device_.*direction;
     for (size_t i = 0; i < moves.size();) {

@@ -3,9 +3,9 @@
 // order in which they came, and between them ends what is over and keeps a little room free. It is
 // started when something has to move for the first time: a job that fits has no thread of ours.
 //
-// Lock-step (SPILLWAY_LOCKSTEP): it works only while a request waits for it, and asks the driver
-// for nothing whose answer depends on when it is asked. An event that is recorded by one thread and
-// waited for by the other carries the simulated driver's virtual time there and back.
+// Lock-step (SPILLWAY_LOCKSTEP): it works only while a request waits for it. An event that is
+// recorded by one thread and waited for by the other carries the simulated driver's virtual time
+// there and back; whether something is over, that driver answers by virtual time too.
 #pragma once
 
 #include "runtime/engine.h"

@@ -100,6 +100,7 @@ Ran run(const Job& job, int seed) {
   env["SIMCUDA_KERNEL_TIMES"] = "touch=5";  // microseconds
   env["SIMCUDA_REPORT"] = report.path();
   env["SPILLWAY_LOCKSTEP"] = "on";
+  env["SIMCUDA_QUERY"] = "virtual";
   env["SPILLWAY_SUMMARY"] = summary.path();
   env["SPILLWAY_DEVICE_LIMIT"] = std::to_string(job.budget);
   env["SPILLWAY_HOST_LIMIT"] = std::to_string(job.footprint + job.budget);

@@ -21,7 +21,10 @@ TEST_P(Moving, changes_no_byte_with_copies_only) {
 }
 
 TEST_P(Moving, changes_no_byte_in_lockstep) {
-  small_device().with("SPILLWAY_LOCKSTEP", "on").tells_the_same("moving", GetParam(), moved);
+  small_device()
+      .with("SPILLWAY_LOCKSTEP", "on")
+      .with("SIMCUDA_QUERY", "virtual")
+      .tells_the_same("moving", GetParam(), moved);
 }
 
 INSTANTIATE_TEST_SUITE_P(beside, Moving, testing::Values("a_scan", "a_scan_by_two_streams_in_turn"),
@@ -33,6 +36,7 @@ TEST(in_lockstep, virtual_time_repeats_to_the_nanosecond_and_nothing_is_asked) {
     const support::TemporaryFile report(".json");
     const Seen seen = small_device()
                           .with("SPILLWAY_LOCKSTEP", "on")
+                          .with("SIMCUDA_QUERY", "virtual")
                           .with("SIMCUDA_PROFILE", "h200-pcie5")
                           .with("SIMCUDA_REPORT", report.path())
                           .run("moving", "a_scan");
@@ -52,6 +56,7 @@ TEST(what_is_about_to_leave, is_taken_back_when_it_is_used) {
       .device(16_MiB)
       .budget(14_MiB)
       .with("SPILLWAY_LOCKSTEP", "on")
+      .with("SIMCUDA_QUERY", "virtual")
       .tells_the_same("moving", "a_scan_of_a_little_too_much", [](const Seen& seen) {
         pushed_out(seen);
         EXPECT_GT(seen.count("rescues"), 0u);
@@ -133,6 +138,7 @@ TEST(host_memory, is_made_in_advance_when_asked) {
   small_device()
       .with("SPILLWAY_PREWARM", "16MiB")
       .with("SPILLWAY_LOCKSTEP", "on")
+      .with("SIMCUDA_QUERY", "virtual")
       .tells_the_same("moving", "what_fits_needs_no_thread", [](const Seen& seen) {
         did_not_move(seen);
         EXPECT_GE(seen.count("host_held"), 16_MiB);

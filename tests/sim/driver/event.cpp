@@ -5,10 +5,12 @@
 
 #include "tests/sim/driver/capture.h"
 #include "tests/sim/driver/entry.h"
+#include "tests/sim/driver/host_thread.h"
 #include "tests/sim/driver/ipc_event.h"
 #include "tests/sim/driver/node.h"
 #include "tests/sim/driver/pool.h"
 #include "tests/sim/driver/profile.h"
+#include "tests/sim/driver/settings.h"
 #include "tests/sim/driver/streams.h"
 
 namespace sim {
@@ -101,6 +103,22 @@ CUresult elapsed(float* out, CUevent from, CUevent to) {
   return CUDA_SUCCESS;
 }
 
+bool asks_by_virtual_time() {
+  static const bool virtually = settings().query == "virtual";
+  return virtually;
+}
+
+// Whether the event's time lies before the calling thread's, once both are known.
+bool over_by_now(Scheduler::Lock& lock, const Event& event) {
+  std::vector<StampPtr> stamps;
+  for (const Point& point : event.points) stamps.push_back(point.stamp);
+  if (const StampPtr& last = this_host_thread().last) stamps.push_back(last);
+  Scheduler::get().wait_resolved(lock, stamps);
+  const double now = virtual_now(this_host_thread());
+  return std::ranges::all_of(
+      stamps, [&](const StampPtr& stamp) { return stamp->resolved && stamp->end <= now; });
+}
+
 CUresult destroy_event(CUevent handle) {
   const auto lock = Scheduler::get().lock();
   return events().erase(handle) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
@@ -174,12 +192,13 @@ SIM_API cuEventQuery(CUevent handle) {
   const EventPtr event = find_event(handle);
   if (!event) return CUDA_ERROR_INVALID_HANDLE;
   if (const CUresult status = usable(event->context)) return status;
-  const auto lock = Scheduler::get().lock();
+  auto lock = Scheduler::get().lock();
   if (const CUresult status = refuse_captured(*event)) return status;
   if (event->shared && !event->shared->done(event->shared->last())) {
     Scheduler::get().relieve();
     return CUDA_ERROR_NOT_READY;
   }
+  if (asks_by_virtual_time() && !over_by_now(lock, *event)) return CUDA_ERROR_NOT_READY;
   if (!std::all_of(event->points.begin(), event->points.end(), Scheduler::done)) {
     Scheduler::get().relieve();
     return CUDA_ERROR_NOT_READY;

@@ -27,10 +27,6 @@ void add(std::atomic<double>& sum, double value) {  // one writer
   sum.store(sum.load(std::memory_order_relaxed) + value, std::memory_order_relaxed);
 }
 
-double now_of(const HostThread& thread) {
-  return (thread.last ? thread.last->end : 0) + thread.extra.load(std::memory_order_relaxed);
-}
-
 nlohmann::json as_json(const HostThread& thread) {
   nlohmann::json calls = nlohmann::json::object();
   for (int kind = 0; kind < kCallKinds; kind++) {
@@ -38,7 +34,7 @@ nlohmann::json as_json(const HostThread& thread) {
   }
   return {{"name", thread.name},
           {"id", thread.id},
-          {"now_ns", now_of(thread)},
+          {"now_ns", virtual_now(thread)},
           {"blocked_ns", thread.blocked_ns},
           {"own_ns", thread.own_ns.load(std::memory_order_relaxed)},
           {"calls", calls}};
@@ -81,6 +77,10 @@ HostThread& this_host_thread() {
   return *mine;
 }
 
+double virtual_now(const HostThread& thread) {
+  return (thread.last ? thread.last->end : 0) + thread.extra.load(std::memory_order_relaxed);
+}
+
 HostThread* first_host_thread() {
   return threads;
 }
@@ -104,7 +104,7 @@ extern "C" __attribute__((visibility("default"))) void simcuda_snapshot(const ch
   Scheduler::get().drain(lock, kPatience);
   nlohmann::json taken = clock_json();
   taken["name"] = name;
-  taken["now_ns"] = now_of(this_host_thread());
+  taken["now_ns"] = virtual_now(this_host_thread());
   taken["thread"] = this_host_thread().id;
   taken["threads"] = all_threads();
   snapshots().push_back(std::move(taken));

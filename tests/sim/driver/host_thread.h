@@ -52,6 +52,8 @@ struct HostThread {
 
 HostThread& this_host_thread();
 HostThread* first_host_thread();
+// Nanoseconds of its clock; exact once `last` is resolved.
+double virtual_now(const HostThread& thread);
 void count_host_call(CallKind kind);
 
 }  // namespace sim
