@@ -27,7 +27,7 @@ History::History(size_t bytes)
     : most_(std::max<size_t>(bytes / kBytesAnEvent, 64)), places_(kLeastPlaces) {}
 
 uint64_t History::allocated(uint64_t signature, uint64_t bytes) {
-  return add({.signature = mix(signature), .bytes = bytes});
+  return add({.signature = signature, .bytes = bytes});
 }
 
 void History::freed(uint64_t life) {
@@ -42,7 +42,7 @@ uint64_t History::launched(uint64_t signature, std::span<const Used> used) {
       touches_[use.before - touch_base_].next = event;
     touches_.push_back({use.life, kNone, use.mode});
   }
-  return add({.signature = mix(signature), .touches = first});
+  return add({.signature = signature, .touches = first});
 }
 
 std::span<const History::Touch> History::touches(uint64_t event) const {
@@ -55,7 +55,7 @@ uint64_t History::add(Entry entry) {
   if (entries_.size() >= most_) drop_old();
   const uint64_t event = now();
   if (entry.bytes) entry.touches = touch_base_ + touches_.size();
-  entry.sum = entries_.empty() ? 0 : entries_.back().sum * kFactor + entries_.back().signature;
+  entry.sum = entries_.empty() ? 0 : sum_with_last();
   entries_.push_back(entry);
   follow(event);
   enter(event);
@@ -67,10 +67,13 @@ uint64_t History::power(uint64_t exponent) const {
   return powers_[exponent];
 }
 
+uint64_t History::sum_with_last() const {
+  return entries_.back().sum * kFactor + mix(entries_.back().signature);
+}
+
 // Of the events [begin, end), whatever came before them. `end` may be now.
 uint64_t History::sum_of(uint64_t begin, uint64_t end) const {
-  const uint64_t all =
-      end == now() ? entries_.back().sum * kFactor + entries_.back().signature : at(end).sum;
+  const uint64_t all = end == now() ? sum_with_last() : at(end).sum;
   return all - at(begin).sum * power(end - begin);
 }
 

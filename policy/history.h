@@ -83,6 +83,7 @@ class History {
   void find(uint64_t event);
   uint64_t gram(uint64_t event) const;  // of the kGram events up to it
   uint64_t sum_of(uint64_t begin, uint64_t end) const;
+  uint64_t sum_with_last() const;
   uint64_t power(uint64_t exponent) const;
   uint64_t common(uint64_t left, uint64_t right) const;  // events up to both that are equal
   void enter(uint64_t event);

@@ -29,6 +29,14 @@ class Planning final : public Thought {
  public:
   Planning(Loop loop, const PlanTerms& terms) : loop(std::move(loop)), terms(terms) {}
   void run() override { plan = make_plan(loop.cycle, terms); }
+  std::string about() const override {
+    constexpr uint64_t kMiB = 1 << 20, kMicrosecond = 1'000;
+    if (!plan.feasible) return "an iteration that cannot be planned: one launch fills the budget";
+    return "an iteration of " + std::to_string(loop.cycle.kernels()) +
+           " launches is planned: " + std::to_string(plan.in_bytes / kMiB) + " MiB come and " +
+           std::to_string(plan.out_bytes / kMiB) + " MiB go in each, " +
+           std::to_string(plan.lap_ns / kMicrosecond) + " us";
+  }
 
   Loop loop;
   const PlanTerms terms;
@@ -93,8 +101,13 @@ class Lookahead final : public Policy {
 
   bool launched(uint64_t signature, std::span<const Touch> touches) override {
     used_.clear();
-    for (const Touch& touch : touches)
+    touches_.clear();
+    for (const Touch& touch : touches) {
+      if (touch.range >= ranges_.size() || !ranges_[touch.range].live) continue;
+      touches_.push_back(touch);
       used_.push_back({ranges_[touch.range].life, touch.mode, ranges_[touch.range].touch});
+    }
+    touches = touches_;
     const uint64_t event = history_.launched(signature, used_);
     recognise(event, touches);
     const uint64_t first = history_.at(event).touches, twin = history_.twin();
@@ -107,6 +120,10 @@ class Lookahead final : public Policy {
       range.next = i < like.size() && like[i].next != History::kNone ? event + (like[i].next - twin)
                                                                      : History::kNone;
     }
+    if (unplanned() && timed_for_ != history_.distance()) {
+      timed_for_ = history_.distance();  // for one lap
+      timing_until_ = event + timed_for_;
+    }
     const uint32_t at = follow(event);
     if (at == kNowhere) return look_ahead();
     const Loop& loop = follower_->loop();
@@ -118,7 +135,7 @@ class Lookahead final : public Policy {
   }
 
   void timed(uint64_t signature, uint64_t ns) override { times_[signature] = ns; }
-  bool wants_time(uint64_t signature) const override { return !times_.contains(signature); }
+  bool timing() const override { return timing_until_ > history_.now(); }
 
   void moved(uint32_t id, bool present) override {
     const auto found = owners_.find(id);
@@ -153,14 +170,13 @@ class Lookahead final : public Policy {
       propose_next(space, out);
   }
 
+  bool wants_to_think() const override {
+    return unplanned() && timed_for_ == history_.distance() && !timing();
+  }
+
   std::unique_ptr<Thought> think() override {
-    const uint64_t now = history_.now();
-    if (!plans_ || !terms_.capacity || now < try_again_ || !history_.looped()) return nullptr;
     const uint64_t distance = history_.distance();
-    if (planned_for_ == distance) return nullptr;
-    if (following_ && follower_ && distance < follower_->loop().length && planned_for_)
-      return nullptr;
-    try_again_ = now + distance;
+    try_again_ = history_.now() + distance;
     auto loop =
         read_loop(history_, {.ns = [&](uint64_t signature, auto) { return time_of(signature); },
                              .pieces = [&](uint64_t bytes) -> std::span<const uint64_t> {
@@ -182,11 +198,20 @@ class Lookahead final : public Policy {
 
   void take_back(std::unique_ptr<Thought> thought) override {
     auto& planning = static_cast<Planning&>(*thought);
-    if (!planning.plan.feasible || planning.terms.capacity != terms_.capacity) return;
+    if (planning.plan.absences.empty() || planning.terms.capacity != terms_.capacity) return;
     adopt(std::move(planning.loop), std::move(planning.plan));
   }
 
  private:
+  // There is a loop that no plan has been made for.
+  bool unplanned() const {
+    if (!plans_ || !terms_.capacity || history_.now() < try_again_ || !history_.looped())
+      return false;
+    const uint64_t distance = history_.distance();
+    return planned_for_ != distance &&
+           !(planned_for_ && following_ && distance < follower_->loop().length);
+  }
+
   static constexpr uint32_t kNowhere = ~0u;
   struct Range {
     bool live = false;
@@ -502,6 +527,7 @@ class Lookahead final : public Policy {
   std::unordered_map<uint32_t, std::vector<Owner>> owners_;     // by piece
   std::unordered_map<uint64_t, std::vector<uint64_t>> shapes_;  // bytes of the pieces, by all bytes
   std::unordered_map<uint64_t, uint64_t> times_;                // ns, by signature
+  std::vector<Touch> touches_;
   std::vector<History::Used> used_;
   std::vector<Key> keys_;
 
@@ -510,6 +536,7 @@ class Lookahead final : public Policy {
   bool following_ = false;
   uint64_t planned_for_ = 0;  // the distance
   uint64_t try_again_ = 0;
+  uint64_t timed_for_ = 0, timing_until_ = 0;
   std::vector<Handle> holders_;        // by slot
   std::vector<uint32_t> block_slots_;  // by block
   std::deque<uint32_t> waiting_;       // blocks that should be there since the plan was joined

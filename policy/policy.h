@@ -36,9 +36,9 @@ struct NewPiece {
 };
 // A range as a policy knows it: what allocated() has answered, until it is freed.
 using Handle = uint32_t;
-struct Touch {
-  Handle range = 0;
-  Mode mode = Mode::ReadWrite;
+struct Touch {  // without initialisers: many are made at once, in a launch
+  Handle range;
+  Mode mode;
 };
 
 struct Terms {
@@ -63,6 +63,8 @@ class Thought {
  public:
   virtual ~Thought() = default;
   virtual void run() = 0;
+  // What came of it, in a line for the log.
+  virtual std::string about() const = 0;
 };
 
 class Policy {
@@ -82,9 +84,9 @@ class Policy {
   // A launch, by what tells it from others: its kernel, and whatever else is the same each time.
   // A handle of no range is left out. True: propose() has something to say.
   virtual bool launched(uint64_t /*signature*/, std::span<const Touch>) { return false; }
-  // How long a launch of this signature has run, and whether that is still to be found out.
+  // How long a launch of this signature has run; and whether launches are to be timed just now.
   virtual void timed(uint64_t /*signature*/, uint64_t /*ns*/) {}
-  virtual bool wants_time(uint64_t /*signature*/) const { return false; }
+  virtual bool timing() const { return false; }
   // --- what the engine does ---
   // A piece is on the device, or on its way to it; or no longer, from the moment it begins to
   // leave.
@@ -93,7 +95,8 @@ class Policy {
   virtual void propose(const Space&, std::vector<Proposal>*) {}
   // Room is kept free by the policy's own proposals; otherwise the engine keeps some.
   virtual bool keeps_room() const { return false; }
-  // Null: nothing to think about.
+  virtual bool wants_to_think() const { return false; }
+  // Null: it turned out that there is nothing to think about.
   virtual std::unique_ptr<Thought> think() { return nullptr; }
   virtual void take_back(std::unique_ptr<Thought>) {}
 };

@@ -309,7 +309,8 @@ class Replay {
     }
     policy_.timed(signature, event.ns);
     const bool asks = policy_.launched(signature, touches_);
-    if (auto thought = policy_.think()) {
+    if (!policy_.wants_to_think()) {
+    } else if (auto thought = policy_.think()) {
       thought->run();
       policy_.take_back(std::move(thought));
     }

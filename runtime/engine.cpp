@@ -40,7 +40,7 @@ Device::Device(const Driver& driver, int number, uint64_t all, uint64_t most, ui
       access{{{CU_MEM_LOCATION_TYPE_DEVICE, number}, CU_MEM_ACCESS_FLAGS_PROT_READWRITE}},
       chunks(driver, number, piece_bytes),
       backups(driver, number, piece_bytes, host_limit, host_held),
-      policy(entry.make()) {}
+      foresight(entry.make()) {}
 
 std::vector<Device*> Engine::devices() {
   std::vector<Device*> served;

@@ -31,12 +31,12 @@
 #include "runtime/config.h"
 #include "runtime/driver.h"
 #include "runtime/examiner.h"
+#include "runtime/foresight.h"
 #include "runtime/hidden.h"
 #include "runtime/range.h"
+#include "runtime/stopwatch.h"
 
 namespace spillway {
-
-using Held = std::unique_lock<std::mutex>;  // possession of the ledger, as a parameter
 
 // A private stream of one context for one direction; non-blocking, so that the application's
 // default stream never waits for it.
@@ -97,7 +97,9 @@ struct Device {
   std::vector<Range*> offers;                   // seams with a free side
   std::deque<Move> outs, ins;                   // added to and taken from with the token too
   std::deque<Request*> requests;
-  std::condition_variable wake;  // of the mover thread
+  bool proposes = false;            // the policy has moves for the mover
+  std::deque<uint32_t> departures;  // pieces that it lets go, as soon as the lane has place
+  std::condition_variable wake;     // of the mover thread
   std::map<CUcontext, Baton> batons;
   bool has_thread = false;
   bool parked = false;  // the process exits: the thread does nothing any more
@@ -107,7 +109,7 @@ struct Device {
   // Token:
   ChunkPool chunks;
   BackupPool backups;
-  std::unique_ptr<policy::Policy> policy;
+  Foresight foresight;
   std::map<CUcontext, Lanes> lanes;
   std::string limit_text;  // what SPILLWAY_LIMIT_FILE said last
 };
@@ -175,6 +177,7 @@ class Engine {
   Holds holds;
   Hidden hidden{holds};
   Examiner examiner{*this};
+  Stopwatch stopwatch{driver};
   uint64_t buffer_ids = 0;
   uint32_t piece_ids = 0;
   bool said_exhausted = false;
@@ -196,6 +199,8 @@ class Engine {
 struct FastPath {
   std::atomic<bool> short_of_memory{false};  // something was evicted: markers at a cadence
   std::atomic<int> captures{0};              // in progress: a launch may be a recording
+  std::atomic<bool> watched{false};          // a policy is told of launches
+  std::atomic<bool> timed{false};            // and how long they take
 };
 extern FastPath fast_path;
 

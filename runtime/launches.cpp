@@ -3,6 +3,7 @@
 // is not known yet, or memory is short.
 #include <algorithm>
 
+#include "runtime/ahead.h"
 #include "runtime/capture.h"
 #include "runtime/ledger.h"
 #include "runtime/manager.h"
@@ -13,21 +14,36 @@ namespace spillway {
 
 namespace {
 
+// What a policy tells launches apart by, beside the sizes of what they use.
+constexpr uint64_t kAnything = 1, kCopy = 2;
+uint64_t kind_of(CUfunction function) {
+  return reinterpret_cast<uintptr_t>(function);
+}
+
+CUstream handle_of(StreamRef ref) {
+  if (ref.handle) return ref.handle;
+  return ref.per_thread ? CU_STREAM_PER_THREAD : CU_STREAM_LEGACY;
+}
+
 void add_live(Engine& engine, const Held& held, std::vector<Range*>& set, CUdeviceptr address) {
   Range* range = find_live(engine, held, address);
   if (range && std::ranges::find(set, range) == set.end()) set.push_back(range);
 }
 
 // Acquires, submits, notes the use, unpins.
-// `subject`: what follows the launch; without kernels: nothing.
+// `subject`: what follows the launch; without kernels: nothing. `kind`: as the policy knows it.
 CUresult run(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause, StreamRef ref,
-             const Submission& submit, Told told, const Subject& subject = {}) {
+             const Submission& submit, Told told, uint64_t kind, const Subject& subject = {}) {
   // A recording runs nothing: what the graph touches is read when it is instantiated.
   // The driver does look at the memory of copies and sets.
   if (fast_path.captures.load(std::memory_order_relaxed) && is_capturing(engine.driver, ref))
     return need == Need::Stable ? with_fixed(engine, ranges, submit) : submit();
   engine.examiner.settle(false);
   if (!subject.kernels.empty()) engine.examiner.prepare();
+  const bool watched = fast_path.watched.load(std::memory_order_relaxed);
+  Sighting seen(kind);
+  if (watched)
+    for (const Range* range : ranges) seen.add(*range);
   Arrivals arrivals;
   const Stall stall;
   CUresult result = acquire(engine, ranges, need, cause, &arrivals);
@@ -35,7 +51,10 @@ CUresult run(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause
   stall.tell_end(engine, trace::StallFor::Data, ranges);
   StreamState* stream = engine.completion.resolve(ref, thread_state());
   wait_for(engine, ref, arrivals);
+  const bool timed = watched && fast_path.timed.load(std::memory_order_relaxed);
+  if (timed) engine.stopwatch.begin(handle_of(ref), engine.context(), seen.signature());
   result = submit();
+  if (timed) engine.stopwatch.end(handle_of(ref));
   // The driver needs memory for itself; what the launch names may have to make way, in part.
   Device* device = engine.device();
   if (result == CUDA_ERROR_OUT_OF_MEMORY && device) {
@@ -71,6 +90,9 @@ CUresult run(Engine& engine, std::vector<Range*>& ranges, Need need, Cause cause
     engine.completion.leave_marker(*stream);
   else if (stream && fast_path.short_of_memory.load(std::memory_order_relaxed))
     engine.completion.launched(*stream);
+  if (watched && device && result == CUDA_SUCCESS) {
+    tell_ahead(engine, *device, seen);
+  }
   return result;
 }
 
@@ -141,12 +163,32 @@ CUresult Manager::launch_slowly(CUfunction function, void** params, void** extra
     for (const CUdeviceptr address : named.ranges) add_live(engine_, held, ranges, address);
   }
   return run(engine_, ranges, Need::Device, Cause::Launch, ref, submit,
-             {Told::What::Launch, layout ? layout->name : 0}, subject);
+             {Told::What::Launch, layout ? layout->name : 0}, kind_of(function), subject);
+}
+
+void Manager::watch_launch(CUfunction function, void** params, void** extra) noexcept {
+  Device* device = engine_.device();
+  if (!device) return;
+  Sighting seen(kind_of(function));
+  ThreadState& thread = thread_state();
+  thread.enter();
+  const auto note = [&](uint64_t address) {
+    if (const Range* range = owner_of(engine_.arena.at(address), address)) seen.add(*range);
+    return true;
+  };
+  const Layout* layout = engine_.layouts.find(function);
+  if (extra)
+    scan_extra(extra, engine_.arena.base(), engine_.arena.size(), note);
+  else if (layout)
+    scan_params(*layout, params, engine_.arena.base(), engine_.arena.size(), note);
+  thread.leave();
+  tell_ahead(engine_, *device, seen);
 }
 
 CUresult Manager::launch_anything(StreamRef ref, Submission submit) noexcept {
   std::vector<Range*> ranges = all_live(engine_);
-  return run(engine_, ranges, Need::Device, Cause::Launch, ref, submit, {Told::What::Launch, 0});
+  return run(engine_, ranges, Need::Device, Cause::Launch, ref, submit, {Told::What::Launch, 0},
+             kAnything);
 }
 
 CUresult Manager::touch_slowly(std::span<const Access> accesses, StreamRef ref,
@@ -158,7 +200,8 @@ CUresult Manager::touch_slowly(std::span<const Access> accesses, StreamRef ref,
   }
   uint64_t bytes = 0;
   for (const Access& access : accesses) bytes = std::max<uint64_t>(bytes, access.bytes);
-  return run(engine_, ranges, Need::Stable, Cause::Launch, ref, submit, {Told::What::Copy, bytes});
+  return run(engine_, ranges, Need::Stable, Cause::Launch, ref, submit, {Told::What::Copy, bytes},
+             kCopy);
 }
 
 CUresult Manager::hold_slowly(std::span<const Access> accesses, Submission submit) noexcept {
@@ -187,7 +230,8 @@ CUresult Manager::launch_graph(CUgraphExec exec, StreamRef ref, Submission submi
     }
   }
   return run(engine_, ranges, Need::Device, Cause::Launch, ref, submit,
-             {Told::What::Graph, reinterpret_cast<uintptr_t>(exec)}, subject);
+             {Told::What::Graph, reinterpret_cast<uintptr_t>(exec)},
+             reinterpret_cast<uintptr_t>(exec), subject);
 }
 
 }  // namespace spillway

@@ -50,10 +50,16 @@ bool advance(Engine& engine, const Held&, Piece& piece, Step step, Cause cause) 
         piece.id, facts(piece.residency).name, name(step), name(cause));
     return false;
   }
+  const Residency from = piece.residency;
   const bool before = facts(piece.residency).on_chunks, after = facts(*to).on_chunks;
   piece.residency = *to;
   Range& range = *piece.range;
   range.settled.store(settled(range), std::memory_order_seq_cst);
+  const auto there = [](Residency state) {
+    return state == Residency::Device || state == Residency::Fetching ||
+           state == Residency::Arriving;
+  };
+  if (there(from) != there(*to)) engine.device(range.device)->foresight.moved(piece, there(*to));
   const uint64_t bytes = before != after ? asked(piece) : 0;
   if (bytes) count_present(*engine.device(range.device), after ? bytes : -bytes);
   if (step == Step::BeginEvict || step == Step::BeginFetch) {
@@ -102,7 +108,7 @@ std::vector<Range*> own_seams(Range& range) noexcept {
   return own;
 }
 
-void come_alive(Engine& engine, const Held&, Device& device, Range& range) noexcept {
+void come_alive(Engine& engine, const Held& held, Device& device, Range& range) noexcept {
   range.life = Life::Live;
   tell(trace::Allocated{range.buffer_id, range.base, range.bytes,
                         static_cast<uint64_t>(range.device), range.stream_ordered, range.site});
@@ -111,6 +117,8 @@ void come_alive(Engine& engine, const Held&, Device& device, Range& range) noexc
   raise(engine.peak_live_bytes, engine.live_bytes);
   count_present(device, present(range));
   range.settled.store(settled(range));  // one that lies in two seams has no piece of its own
+  device.foresight.consider(engine, held, device);
+  device.foresight.came_alive(range);
   // From now on its seam, which is backed, may be shared.
   if (Range* seam = range.tail.load(); seam && !seam->second.load()) offer_seam(device, *seam);
   refresh_live_page(engine);
@@ -119,6 +127,7 @@ void come_alive(Engine& engine, const Held&, Device& device, Range& range) noexc
 void end_life(Engine& engine, const Held& held, Device& device, Range& range, Life to) noexcept {
   if (range.life == Life::Live) {
     tell(trace::Freed{range.buffer_id});
+    device.foresight.end_life(range);
     forget_hidden(engine, held, range);
     device.live_bytes -= range.span;
     engine.live_bytes -= range.span;

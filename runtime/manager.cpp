@@ -65,6 +65,7 @@ void Manager::context_destroying(CUcontext context) noexcept {
   }
   engine_.completion.context_destroying(context);
   engine_.examiner.context_gone(context);
+  engine_.stopwatch.context_gone(context);
   drop_context(engine_, context);
 }
 

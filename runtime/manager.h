@@ -181,6 +181,8 @@ class Manager {
   // From inside the thread's gate.
   void tell_launch(CUfunction function, void** params, void** extra,
                    const StreamState& stream) noexcept;
+  // The policy is told of it. Outside the gate.
+  void watch_launch(CUfunction function, void** params, void** extra) noexcept;
   bool relieve_device(uint64_t bytes) noexcept;
   void relief_over() noexcept;
   void capture_begins(StreamRef stream) noexcept;

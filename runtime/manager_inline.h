@@ -53,7 +53,8 @@ CUresult Manager::launch(CUfunction function, void** params, void** extra, Strea
     else
       ready = ready && (params || layout->words.empty()) &&
               scan_params(*layout, params, arena.base(), arena.size(), use);
-    if (ready && !fast_path.captures.load(std::memory_order_relaxed)) [[likely]] {
+    if (ready && !fast_path.captures.load(std::memory_order_relaxed) &&
+        !fast_path.timed.load(std::memory_order_relaxed)) [[likely]] {
       stream->last.store(number, std::memory_order_relaxed);
       const CUresult result = submit();
       if (trace::on()) [[unlikely]]
@@ -61,6 +62,8 @@ CUresult Manager::launch(CUfunction function, void** params, void** extra, Strea
       thread.leave();
       if (fast_path.short_of_memory.load(std::memory_order_relaxed))
         engine_.completion.launched(*stream);
+      if (fast_path.watched.load(std::memory_order_relaxed)) [[unlikely]]
+        watch_launch(function, params, extra);
       if (result != CUDA_ERROR_OUT_OF_MEMORY) [[likely]]
         return result;
     } else {

@@ -35,7 +35,9 @@ CUevent Mover::mark(Lane& lane) noexcept {
   if (!lane.spare.empty()) {
     event = lane.spare.back();
     lane.spare.pop_back();
-  } else if (driver.cuEventCreate(&event, CU_EVENT_DISABLE_TIMING) != CUDA_SUCCESS) {
+  } else if (driver.cuEventCreate(
+                 &event, engine_.config.lockstep ? CU_EVENT_DEFAULT : CU_EVENT_DISABLE_TIMING) !=
+             CUDA_SUCCESS) {
     return nullptr;
   }
   if (driver.cuEventRecord(event, lane.stream) == CUDA_SUCCESS) return event;

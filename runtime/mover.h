@@ -51,6 +51,8 @@ class Mover {
   // Waits until the oldest copy of a direction is over, and ends it. False: there is none, or it
   // did not end in time (what it waits for may wait, in the end, for the caller).
   bool settle_oldest(std::deque<Move> Device::*direction) noexcept;
+  // The same for that of the oldest two whose copy ends first. Lock-step: their events tell times.
+  bool settle_first() noexcept;
   // Waits for everything that reads or writes the range, or runs in the context.
   void settle_range(const Range& range) noexcept;
   void settle_context(CUcontext context) noexcept;
@@ -58,7 +60,9 @@ class Mover {
   void settle_rest() noexcept;
 
   // More would only wait in a queue: what comes in next may be more urgent than what is in it.
-  bool full(std::deque<Move> Device::*direction) const noexcept;
+  // `more`, `more_bytes`: that are about to be added.
+  bool full(std::deque<Move> Device::*direction, size_t more = 0,
+            uint64_t more_bytes = 0) const noexcept;
 
  private:
   Lanes* lanes(CUcontext context) noexcept;

@@ -123,6 +123,18 @@ bool Mover::settle_oldest(std::deque<Move> Device::*direction) noexcept {
   return true;
 }
 
+bool Mover::settle_first() noexcept {
+  if (device_.outs.empty() || device_.ins.empty())
+    return settle_oldest(device_.ins.empty() ? &Device::outs : &Device::ins);
+  // They are over, as the caller knows, but for what the driver has yet to run in real time.
+  Move &out = device_.outs.front(), &in = device_.ins.front();
+  const Driver& driver = engine_.driver;
+  float later = 0;
+  ContextScope scope(driver, out.lane->context);
+  const CUresult compared = driver.cuEventElapsedTime(&later, out.event, in.event);
+  return settle_oldest(compared == CUDA_SUCCESS && later < 0 ? &Device::ins : &Device::outs);
+}
+
 void Mover::settle() noexcept {
   for (const auto direction : {&Device::outs, &Device::ins}) {
     std::deque<Move>& moves = device_.*direction;
@@ -167,10 +179,11 @@ void Mover::settle_rest() noexcept {
   settle_those([](const Move&) { return true; }, kPatience);
 }
 
-bool Mover::full(std::deque<Move> Device::*direction) const noexcept {
-  uint64_t bytes = 0;
+bool Mover::full(std::deque<Move> Device::*direction, size_t more,
+                 uint64_t more_bytes) const noexcept {
+  uint64_t bytes = more_bytes;
   for (const Move& move : device_.*direction) bytes += move.bytes;
-  return (device_.*direction).size() >= kQueuedMoves && bytes >= kQueuedBytes;
+  return (device_.*direction).size() + more >= kQueuedMoves && bytes >= kQueuedBytes;
 }
 
 void Mover::drop(Range& range) noexcept {
@@ -192,7 +205,7 @@ void Mover::drop(Range& range) noexcept {
     device_.chunks.give(piece.chunks);
     device_.backups.give(piece.backups);
     step(piece, Step::Drop, Cause::Free);
-    device_.policy->forget(piece.id);
+    device_.foresight.forget(piece.id);
   }
 }
 

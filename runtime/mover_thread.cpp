@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include "runtime/ahead.h"
 #include "runtime/context_scope.h"
 #include "runtime/limit_file.h"
 #include "runtime/log.h"
@@ -60,6 +61,7 @@ void keep_house(Engine& engine, Device& device, Held& held) {
   if (!engine.config.lockstep) refresh_limit(engine, device);
   room.shrink();
   room.keep_spare();
+  move_ahead(engine, device, held);
 }
 
 void serve(Engine& engine, Device& device, Held& held, Request& request) {
@@ -91,6 +93,8 @@ void run(Engine& engine, Device& device) noexcept {
       }
       request.state = Request::Done;
       engine.changed.notify_all();
+    } else if (!engine.config.lockstep && device.proposes) {
+      device.proposes = false;
     } else if (!engine.config.lockstep && !(device.outs.empty() && device.ins.empty())) {
       device.wake.wait_for(held, kPoll);
     } else if (!engine.config.lockstep && !engine.config.limit_file.empty()) {
@@ -117,7 +121,7 @@ bool start_mover(Engine& engine, const Held&, Device& device) noexcept {
 
 void ask_mover(Engine& engine, Device& device, Held& held, Request& request) noexcept {
   if (!is_mover && !device.parked && start_mover(engine, held, device)) {
-    if (engine.config.lockstep) {
+    if (engine.config.lockstep && !request.late) {
       request.baton = take_baton(engine, device, held);
       if (request.baton) {
         Unlocked open(held);

@@ -17,6 +17,7 @@ struct Request {
   void (*call)(void* object, Held& held);
   void* object;
   Baton* baton = nullptr;                            // lock-step
+  bool late = false;                                 // it needs none
   enum { Waiting, Done, Returned } state = Waiting;  // Returned: whoever asked does it himself
 };
 
@@ -30,6 +31,17 @@ void as_mover(Engine& engine, Device& device, Held& held, Work&& work) noexcept 
                     (*static_cast<std::remove_reference_t<Work>*>(object))(mine);
                   },
                   &work};
+  ask_mover(engine, device, held, request);
+}
+
+// Lock-step: the same, at the mover's own time, which may lie behind the caller's.
+template <class Work>
+void ask_mover_late(Engine& engine, Device& device, Held& held, Work&& work) noexcept {
+  Request request{[](void* object, Held& mine) {
+                    (*static_cast<std::remove_reference_t<Work>*>(object))(mine);
+                  },
+                  &work};
+  request.late = true;
   ask_mover(engine, device, held, request);
 }
 

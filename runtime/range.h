@@ -102,13 +102,14 @@ struct alignas(64) Range {
   CUmemoryPool pool = nullptr;
   bool stream_ordered = false;  // from cuMemAllocAsync
   uint64_t buffer_id = 0;
-  uint64_t site = 0;          // where it was allocated, as the trace numbers it
-  uint32_t pins = 0;          // calls that are using it just now
-  uint32_t still = 0;         // bits 1 << PinReason: does not move any more
-  uint32_t graphs = 0;        // executable graphs that name it
-  uint32_t graph_stills = 0;  // those that hold it still
-  uint16_t freed_on = 0;      // Cached: stream id of the stream-ordered free; 0: cuMemFree
-  uint64_t freed_order = 0;   // Cached: oldest first
+  std::atomic<uint32_t> foreseen{0};  // the policy's handle of it plus one; 0: none
+  uint64_t site = 0;                  // where it was allocated, as the trace numbers it
+  uint32_t pins = 0;                  // calls that are using it just now
+  uint32_t still = 0;                 // bits 1 << PinReason: does not move any more
+  uint32_t graphs = 0;                // executable graphs that name it
+  uint32_t graph_stills = 0;          // those that hold it still
+  uint16_t freed_on = 0;              // Cached: stream id of the stream-ordered free; 0: cuMemFree
+  uint64_t freed_order = 0;           // Cached: oldest first
   std::vector<Piece> pieces;
 
   // How much of [from, from + length) the application asked for.

@@ -41,7 +41,8 @@ enum class Cause : uint8_t {
   Hint,
   Collective,
   Free,
-  Shutdown
+  Shutdown,
+  Plan
 };
 
 struct StateRow {
@@ -89,8 +90,8 @@ inline constexpr std::string_view kStepNames[] = {"Back",   "BackHost", "BeginEv
                                                   "Leave",  "EndEvict", "AbortEvict", "BeginFetch",
                                                   "Arrive", "EndFetch", "AbortFetch", "Drop"};
 inline constexpr std::string_view kCauseNames[] = {
-    "allocation", "pressure", "launch",     "pin",  "prefetch",
-    "writeback",  "hint",     "collective", "free", "shutdown"};
+    "allocation", "pressure",   "launch", "pin",      "prefetch", "writeback",
+    "hint",       "collective", "free",   "shutdown", "plan"};
 
 constexpr std::optional<Residency> next(Residency from, Step step) {
   for (const Edge& edge : kEdges)

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "runtime/ahead.h"
 #include "runtime/ledger.h"
 #include "runtime/log.h"
 #include "runtime/seams.h"
@@ -39,13 +40,22 @@ bool Room::make(uint64_t bytes, uint64_t wanted, std::vector<Chunk>* out) {
       engine_.examiner.settle(false);
     }
     if (take(bytes, out)) return true;
+    // What a plan lets go, and what was freed, makes room before anything else has to.
+    const bool ahead = device_.foresight.keeps_room();
+    if (ahead) {
+      begin_departures(engine_, device_, held_);
+      if (drop_cached(bytes, false)) continue;
+    }
     const uint64_t room = device_.chunks.room(device_.budget());
-    const uint64_t coming = leaving_bytes(), asked = std::max(wanted, bytes);
+    const uint64_t asked = std::max(wanted, bytes);
+    const uint64_t coming = leaving_bytes() + (ahead ? departing_bytes() + cached_bytes() : 0);
     const uint64_t missing = asked - std::min(asked, room);
     const bool full = mover_.full(&Device::outs);
     if (missing > coming && !full && free_some(missing - coming)) continue;
     if (settle_oldest(&Device::outs)) continue;
-    if (missing > coming && full && free_some(bytes)) continue;
+    if (ahead ? drop_cached(bytes, true) || free_some(bytes)
+              : missing > coming && full && free_some(bytes))
+      continue;
     // In place, nobody need wait.
     if (!device_.outs.empty() || device_.backups.in_place() || !wait_for_others()) return false;
   }
@@ -151,7 +161,7 @@ bool Room::evict(uint64_t bytes) {
       by_id[piece.id] = &piece;
     }
   }
-  device_.policy->rank(views);
+  device_.foresight.rank(views);
   std::vector<Piece*> leaving;
   uint64_t sum = 0;
   for (const policy::PieceView& view : views) {
@@ -200,15 +210,32 @@ uint64_t Room::spare_bytes() const {
                   budget / kMostSpareShare);
 }
 
+uint64_t Room::departing_bytes() const {
+  uint64_t bytes = 0;
+  for (const uint32_t id : device_.departures)
+    if (const Piece* piece = device_.foresight.find(id)) bytes += piece->bytes;
+  return bytes;
+}
+
+uint64_t Room::cached_bytes() const {
+  uint64_t bytes = 0;
+  for (const auto& [span, list] : engine_.cached)
+    for (const Range* range : list)
+      if (range->device == device_.ordinal) bytes += range->extent;
+  return bytes;
+}
+
+policy::Space Room::space() const {
+  return {device_.chunks.room(device_.budget()) + cached_bytes(),
+          leaving_bytes() + departing_bytes()};
+}
+
 void Room::keep_spare() {
   const uint64_t spare = spare_bytes();
-  while (device_.pressed) {
+  while (device_.pressed && !device_.foresight.keeps_room()) {
     // What is freed and cached goes at once when it must; while it need not, the next allocation of
     // its size has it without a driver call.
-    uint64_t room = device_.chunks.room(device_.budget()) + leaving_bytes();
-    for (const auto& [span, list] : engine_.cached)
-      for (const Range* range : list)
-        if (range->device == device_.ordinal) room += span;
+    const uint64_t room = device_.chunks.room(device_.budget()) + leaving_bytes() + cached_bytes();
     if (mover_.full(&Device::outs) || room >= spare || !evict(spare - room)) return;
   }
 }

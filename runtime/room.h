@@ -62,6 +62,9 @@ class Room {
   bool make(uint64_t bytes, uint64_t wanted, std::vector<Chunk>* out);
   // Chunks for `bytes` without anybody leaving.
   bool take(uint64_t bytes, std::vector<Chunk>* out);
+  // The memory of freed ranges that are idle. False: there was none.
+  bool drop_idle(uint64_t bytes) { return drop_cached(bytes, false); }
+  policy::Space space() const;
   // Takes everything away from a range that is nobody's any more, and from seams that only it has,
   // when their uses are over; it has no address then. Unknown: a capture is in the way, nothing was
   // done. Failed: the driver keeps it; it is Lost.
@@ -82,7 +85,9 @@ class Room {
   bool evict(uint64_t bytes);
   bool wait_for_others();
   bool settle_oldest(std::deque<Move> Device::*direction);
-  uint64_t leaving_bytes() const;  // that will be idle when the copies under way are over
+  uint64_t leaving_bytes() const;    // that will be idle when the copies under way are over
+  uint64_t departing_bytes() const;  // that a plan lets go, and that wait for the lane
+  uint64_t cached_bytes() const;     // of freed ranges that still have their memory
   uint64_t spare_bytes() const;
 
   Engine& engine_;
