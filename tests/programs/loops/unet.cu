@@ -24,7 +24,6 @@ const Level kLevels[] = {
     {1, 11, kernels::conv_forward_deep, kernels::conv_backward_data_deep,
      kernels::conv_backward_weight_deep, kernels::adam_deep},
 };
-constexpr int kDeepest = 3;
 
 struct Weight {
   Tensor value, mean, square, gradient;
@@ -112,9 +111,9 @@ int main(int argc, char** argv) {
   const auto given = numbers(argc, argv, 2, "unet UNIT_MIB STEPS");
   const size_t unit = given[0];
   Job job("unet");
-  // Down one block a level, one at the bottom, up two a level.
-  std::vector<int> levels{0, 1, 2, 3, 3};
-  for (int level = kDeepest; level >= 0; --level) levels.insert(levels.end(), 2, level);
+  // Down and up again, with one more block at the bottom.
+  const std::vector<int> levels{0, 1, 2, 3, 3, 3, 2, 1, 0};
+  const size_t bottom = levels.size() / 2;
   std::vector<Block> blocks;
   blocks.reserve(levels.size());
   for (const int level : levels) blocks.emplace_back(job, unit, kLevels[level]);
@@ -122,10 +121,8 @@ int main(int argc, char** argv) {
     Tensor image = job.passing(16 * unit);
     job.run(kernels::input, image);
     Tensor* last = &image;
-    for (size_t i = 0; i < blocks.size(); ++i) {
-      const bool joins = i > kDeepest + 1 && (i - kDeepest) % 2 == 0;
-      last = &blocks[i].forward(*last, joins ? &blocks[levels[i]] : nullptr);
-    }
+    for (size_t i = 0; i < blocks.size(); ++i)
+      last = &blocks[i].forward(*last, i > bottom ? &blocks[levels[i]] : nullptr);
     job.run(kernels::square_error, *last);
     Tensor gradient = job.passing(16 * unit);
     job.run(kernels::square_error_backward, gradient, *last);
