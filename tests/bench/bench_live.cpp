@@ -82,6 +82,7 @@ Known learn(const LiveProgram& program, int seconds) {
     known.default_policy = file.about("policy", "?");
     reader.add(file, record);
   });
+  // Kernels of one name and different sizes all take their mean.
   known.workload = reader.take(
       {.ns =
            [&](std::string_view kernel) {
