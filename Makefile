@@ -26,7 +26,7 @@ CONFIGURE = cmake -S . -G Ninja -DCUDA_HOME=$(CUDA_HOME)
 
 .DEFAULT_GOAL := build
 .PHONY: help build deps build-deps fuzz-deps demo test test-asan test-tsan test-random test-faults soak fuzz bench-launch \
-        bench-alloc bench-mover bench-trace bench-sim bench-start gpu-check format check docs clean
+        bench-alloc bench-live bench-mover bench-trace bench-sim bench-start gpu-check format check docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ bench-launch: build  ## what Spillway adds to one kernel launch, in nanoseconds
 
 bench-alloc: build  ## a cached pair of allocation and free, in nanoseconds, beside the driver's own
 	@$(BUILD)/tests/bench_alloc
+
+bench-live: build  ## whole jobs with too little memory against lower bounds, on the simulated GPU in virtual time
+	@$(BUILD)/tests/bench_live
 
 bench-mover: build  ## use of the link, of the budget, and stalls, on the simulated GPU in virtual time
 	@$(BUILD)/tests/bench_mover

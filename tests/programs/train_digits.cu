@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "mark.h"
 #include "train_digits_input.h"
 #include "train_digits_kernels.cuh"
 
@@ -417,6 +418,7 @@ int main(int argc, char** argv) {
       check(cudaGetLastError(), "a kernel launch");
       if (step % 4 == 0 || step == options.steps)
         printf("step %3d  loss %.4f\n", step, network.loss());
+      mark_iteration();
       if (step == options.steps) {
         check(cudaStreamSynchronize(stream), "training");
         for (const Activations* a : {&activations, &deltas})
