@@ -15,6 +15,8 @@ namespace {
 constexpr uint64_t kSpareShare = 50;
 constexpr uint64_t kSparePieces = 3;
 constexpr uint64_t kMostSpareShare = 10;
+// Nor is more than this queued in a lane by proposals (runtime/mover_settle.cpp).
+constexpr size_t kQueuedMoves = 4;
 
 class Replay {
  public:
@@ -130,6 +132,7 @@ class Replay {
     piece.arrived = link_.copy(LinkClock::In, mover_, piece.bytes);
     piece.dirty = false;
     lap_.in_bytes += piece.bytes;
+    arriving_.push_back(piece.arrived);
     come(piece);
   }
 
@@ -142,6 +145,7 @@ class Replay {
   }
 
   void settle(double until) {
+    while (!arriving_.empty() && arriving_.front() <= until) arriving_.pop_front();
     for (; !leaving_.empty() && leaving_.front().end <= until; leaving_.pop_front()) {
       const Departure& departure = leaving_.front();
       Piece& piece = pieces_[departure.piece];
@@ -170,8 +174,9 @@ class Replay {
   bool make_room(uint64_t bytes, uint64_t wanted) {
     while (!room(bytes, host_)) {
       settle(host_);
+      depart(host_);
       if (room(bytes, host_)) break;
-      const uint64_t coming = free_ + leaving_bytes_ + cached_bytes_;
+      const uint64_t coming = free_ + leaving_bytes_ + cached_bytes_ + departing_bytes();
       const bool begun = wanted > coming && evict_ranked(wanted - coming, host_);
       if (!leaving_.empty()) {
         host_ = std::max(host_, leaving_.front().end);
@@ -277,6 +282,7 @@ class Replay {
         if (piece.state == State::Host) wanted += piece.bytes;
       }
     }
+    held_ = true;
     if (wanted && machine_.on_demand) wait_until(gpu_);
     double arrived = 0;
     for (const Use& use : work_.uses_of(event)) {
@@ -291,6 +297,7 @@ class Replay {
       }
     }
     if (machine_.on_demand && arrived > host_) host_ = arrived;
+    held_ = false;
     const double without = std::max(gpu_, free_host - waited_ + LinkClock::kLatency);
     waited_ = 0;
     const double mapped = std::max(without, host_ + LinkClock::kLatency);
@@ -330,26 +337,47 @@ class Replay {
 
   // Time passes for the job's thread, and what ends meanwhile makes room for what is to come.
   void wait_until(double until) {
-    while (!leaving_.empty() && leaving_.front().end <= until) {
-      const double end = leaving_.front().end;
+    while (true) {
+      double end = until;
+      if (!leaving_.empty()) end = std::min(end, leaving_.front().end);
+      if (!arriving_.empty()) end = std::min(end, arriving_.front());
+      if (end >= until) break;
       settle(end);
-      if (policy_.looks_ahead()) act(std::max(end, host_ < end ? end : host_));
+      if (policy_.looks_ahead()) act(end);
     }
+    settle(until);
     host_ = std::max(host_, until);
+  }
+
+  uint64_t departing_bytes() const {
+    uint64_t bytes = 0;
+    for (const uint32_t each : departing_)
+      if (pieces_[each].state == State::Device) bytes += pieces_[each].bytes;
+    return bytes;
+  }
+
+  // What the policy lets go, as soon as the lane has place.
+  void depart(double at) {
+    for (; !departing_.empty() && leaving_.size() < kQueuedMoves; departing_.pop_front()) {
+      Piece& piece = pieces_[departing_.front()];
+      if (piece.state == State::Device && !(held_ && piece.last_use == now_)) evict(piece, at);
+    }
   }
 
   void act(double at) {
     if (machine_.on_demand) return;
     proposals_.clear();
-    policy_.propose({free_ + cached_bytes_, leaving_bytes_}, &proposals_);
+    policy_.propose({free_ + cached_bytes_, leaving_bytes_ + departing_bytes()}, &proposals_);
+    for (const Proposal& proposal : proposals_)
+      if (proposal.out) departing_.push_back(proposal.piece);
+    depart(at);
     for (const Proposal& proposal : proposals_) {
+      if (proposal.out) continue;
       Piece& piece = pieces_[proposal.piece];
-      if (proposal.out) {
-        if (piece.state == State::Device) evict(piece, at);
-      } else if (piece.state == State::Leaving) {
+      if (piece.state == State::Leaving) {
         rescue(piece);
       } else if (piece.state == State::Host) {
-        if (!room(piece.bytes, at)) break;
+        if (arriving_.size() >= kQueuedMoves || !room(piece.bytes, at)) break;
         fetch(piece, at);
       }
     }
@@ -375,6 +403,8 @@ class Replay {
   std::vector<Handle> handles_;        // by buffer
   std::vector<uint32_t> residents_;
   std::deque<Departure> leaving_;
+  std::deque<double> arriving_;
+  std::deque<uint32_t> departing_;
   std::deque<Cached> cached_;  // freed, oldest first
   std::vector<double> ends_;   // of the last launches
   uint64_t free_ = 0, leaving_bytes_ = 0, cached_bytes_ = 0;
@@ -382,6 +412,7 @@ class Replay {
   double waited_ = 0;  // by the job's thread for new memory, since the last launch
   uint64_t now_ = 0, launches_ = 0;
   bool pressed_ = false;
+  bool held_ = false;  // what the present launch uses stays until it has been submitted
   Replayed done_;
   Replayed::Lap lap_;
   double lap_begin_ = 0;

@@ -9,13 +9,15 @@
 
 namespace spillway {
 
-bool begin_departures(Engine& engine, Device& device, Held& held) noexcept {
+bool begin_departures(Engine& engine, Device& device, Held& held,
+                      std::span<Range* const> keep) noexcept {
   Mover mover(engine, device);
   std::vector<Piece*> leaving;
   uint64_t bytes = 0;
   for (auto at = device.departures.begin(); at != device.departures.end();) {
     Piece* piece = device.foresight.find(*at);
-    const bool there = piece && has_bytes(*piece->range) && piece->range->movable();
+    const bool there = piece && has_bytes(*piece->range) && piece->range->movable() &&
+                       std::ranges::find(keep, piece->range) == keep.end();
     if (there && piece->residency == Residency::Arriving) {  // not seen to be there yet
       ++at;
       continue;
@@ -74,7 +76,7 @@ void move_ahead(Engine& engine, Device& device, Held& held) noexcept {
   device.foresight.propose(room.space(), &proposals);
   for (const policy::Proposal& proposal : proposals)
     if (proposal.out) device.departures.push_back(proposal.piece);
-  begin_departures(engine, device, held);
+  begin_departures(engine, device, held, {});
   for (const policy::Proposal& proposal : proposals)
     if (!proposal.out && !begin_fetch(engine, device, held, room, proposal.piece)) break;
   Unlocked open(held);

@@ -10,8 +10,10 @@ namespace spillway {
 
 // Begins what may begin now. With the token.
 void move_ahead(Engine& engine, Device& device, Held& held) noexcept;
-// Departures that were proposed and have not begun. With the token. True: some have now.
-bool begin_departures(Engine& engine, Device& device, Held& held) noexcept;
+// Departures that were proposed and have not begun; not of what is being brought in. With the
+// token. True: some have now.
+bool begin_departures(Engine& engine, Device& device, Held& held,
+                      std::span<Range* const> keep) noexcept;
 
 // After a launch: tells the policy, and the mover if there is something to do.
 void tell_ahead(Engine& engine, Device& device, const Sighting& seen) noexcept;

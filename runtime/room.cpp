@@ -43,7 +43,7 @@ bool Room::make(uint64_t bytes, uint64_t wanted, std::vector<Chunk>* out) {
     // What a plan lets go, and what was freed, makes room before anything else has to.
     const bool ahead = device_.foresight.keeps_room();
     if (ahead) {
-      begin_departures(engine_, device_, held_);
+      begin_departures(engine_, device_, held_, keep_);
       if (drop_cached(bytes, false)) continue;
     }
     const uint64_t room = device_.chunks.room(device_.budget());
