@@ -23,8 +23,14 @@ uint64_t mix(uint64_t x) {
 
 }  // namespace
 
-History::History(size_t bytes)
-    : most_(std::max<size_t>(bytes / kBytesAnEvent, 64)), places_(kLeastPlaces) {}
+History::History(size_t bytes) : places_(kLeastPlaces) {
+  set_memory(bytes);
+}
+
+void History::set_memory(size_t bytes) {
+  constexpr size_t kLeast = 64;
+  most_ = std::max(bytes / kBytesAnEvent, kLeast);
+}
 
 uint64_t History::allocated(uint64_t signature, uint64_t bytes) {
   return add({.signature = signature, .bytes = bytes});

@@ -36,6 +36,7 @@ class History {
 
   // `bytes`: what the log may take.
   explicit History(size_t bytes);
+  void set_memory(size_t bytes);
 
   // An allocation; its life is its event's number.
   uint64_t allocated(uint64_t signature, uint64_t bytes);
@@ -94,7 +95,7 @@ class History {
   };
   Place& place(uint64_t gram);
 
-  const size_t most_;  // bytes
+  size_t most_;  // events
   uint64_t base_ = 0;
   std::vector<Entry> entries_;
   uint64_t touch_base_ = 0;

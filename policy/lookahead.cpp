@@ -48,6 +48,7 @@ class Lookahead final : public Policy {
   explicit Lookahead(bool plans) : plans_(plans), history_(kHistoryBytes) {}
 
   bool looks_ahead() const override { return true; }
+  void set_memory(size_t bytes) override { history_.set_memory(bytes); }
   void set_terms(const Terms& terms) override {
     if (terms.capacity != terms_.capacity) planned_for_ = 0;
     terms_ = terms;

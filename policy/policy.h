@@ -78,6 +78,8 @@ class Policy {
   // --- what the job does, in its order ---
   // True: it wants to be told and asked all that follows.
   virtual bool looks_ahead() const { return false; }
+  // Before anything else: what it may remember, in bytes.
+  virtual void set_memory(size_t) {}
   virtual void set_terms(const Terms&) {}
   virtual Handle allocated(uint64_t /*bytes*/, std::span<const NewPiece>) { return 0; }
   virtual void freed(Handle) {}

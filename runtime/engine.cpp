@@ -32,7 +32,7 @@ uint64_t piece_size(uint64_t limit) {
 }  // namespace
 
 Device::Device(const Driver& driver, int number, uint64_t all, uint64_t most, uint64_t host_limit,
-               std::atomic<uint64_t>& host_held, const policy::PolicyEntry& entry)
+               std::atomic<uint64_t>& host_held, const Config& config)
     : ordinal(number),
       total(all),
       piece_bytes(piece_size(most)),
@@ -40,7 +40,7 @@ Device::Device(const Driver& driver, int number, uint64_t all, uint64_t most, ui
       access{{{CU_MEM_LOCATION_TYPE_DEVICE, number}, CU_MEM_ACCESS_FLAGS_PROT_READWRITE}},
       chunks(driver, number, piece_bytes),
       backups(driver, number, piece_bytes, host_limit, host_held),
-      foresight(entry.make()) {}
+      foresight(config.policy.entry->make(), config.history.count) {}
 
 std::vector<Device*> Engine::devices() {
   std::vector<Device*> served;
@@ -101,7 +101,7 @@ Device* Engine::serve_device(CUdevice ordinal) {
 
   auto fresh = std::make_unique<Device>(driver, ordinal, total,
                                         std::min<uint64_t>(config.device_limit.of(total), total),
-                                        host_limit, host_held, *config.policy.entry);
+                                        host_limit, host_held, config);
   if (config.in_place != InPlace::Off) {
     CUstream stream = nullptr;
     CUdeviceptr scratch = 0;

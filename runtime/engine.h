@@ -72,7 +72,7 @@ struct Baton {
 
 struct Device {
   Device(const Driver& driver, int ordinal, uint64_t total, uint64_t limit, uint64_t host_limit,
-         std::atomic<uint64_t>& host_held, const policy::PolicyEntry& policy);
+         std::atomic<uint64_t>& host_held, const Config& config);
 
   // What our chunks may come to: the limit less what the application holds past us.
   uint64_t budget() const {

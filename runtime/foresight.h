@@ -42,8 +42,11 @@ class Sighting {
 
 class Foresight {
  public:
-  explicit Foresight(std::unique_ptr<policy::Policy> policy)
-      : policy_(std::move(policy)), ahead_(policy_->looks_ahead()) {}
+  // `memory`: bytes that the policy may remember things in.
+  Foresight(std::unique_ptr<policy::Policy> policy, size_t memory)
+      : policy_(std::move(policy)), ahead_(policy_->looks_ahead()) {
+    policy_->set_memory(memory);
+  }
 
   void rank(std::vector<policy::PieceView>& resident) noexcept;
   void forget(uint32_t piece) noexcept;
