@@ -129,7 +129,8 @@ void Dual::take(const Chain& chain, Prices& taken) {
     if (!on_host) continue;
     const Cell& where = cell(gap.first, gap.length);
     switch (step.way) {
-      case Way::Stay: break;
+      case Way::Stay:
+        break;
       case Way::Leave:
         taken.in[(gap.first + where.in_at) % intervals] += chain.bytes;
         stay(gap.first + where.in_at, end, chain.bytes);

@@ -30,9 +30,9 @@ class Dual {
  private:
   // The least that one byte pays in a gap of a given start and length, and where.
   struct Cell {
-    double in;        // comes in at interval `in_at`; it left at the start
-    double out_in;    // goes out at `out_at`, comes in at `back_at`
-    double out;       // goes out at `only_out_at`
+    double in;      // comes in at interval `in_at`; it left at the start
+    double out_in;  // goes out at `out_at`, comes in at `back_at`
+    double out;     // goes out at `only_out_at`
     uint16_t in_at, out_at, back_at, only_out_at;  // intervals since the start of the row
   };
   // One gap of a chain: what it costs to be at its end, on the device only or on both sides.
@@ -44,9 +44,7 @@ class Dual {
   };
 
   void fill(const Prices& prices);
-  const Cell& cell(uint32_t first, uint32_t length) const {
-    return cells_[row_[first] + length];
-  }
+  const Cell& cell(uint32_t first, uint32_t length) const { return cells_[row_[first] + length]; }
   double keep(uint32_t first, uint32_t length) const {
     return kept_[first + length] - kept_[first];
   }
@@ -55,7 +53,7 @@ class Dual {
   void stay(uint32_t from, uint32_t to, double bytes);
 
   const Lap& lap_;
-  std::vector<size_t> row_;     // of each first interval, in cells_
+  std::vector<size_t> row_;  // of each first interval, in cells_
   std::vector<Cell> cells_;
   std::vector<double> kept_;    // sum of memory prices up to each interval, over two laps
   std::vector<double> change_;  // of the bytes that stay, at each point of two laps

@@ -159,8 +159,9 @@ Grid coarser(const Cycle& cycle, const Grid& grid, size_t intervals) {
   for (uint32_t fine = 0, at = 0; fine < 2 * cycle.kernels(); ++fine) {
     if (at + 1 < grid.size() && grid[at + 1] == fine) ++at;
     const uint32_t kernel = fine / 2;
-    share[at] += fine == run_of(kernel) ? static_cast<double>(cycle.ns[kernel]) / std::max(time, 1.0)
-                                        : in_use[kernel] / std::max(bytes, 1.0);
+    share[at] += fine == run_of(kernel)
+                     ? static_cast<double>(cycle.ns[kernel]) / std::max(time, 1.0)
+                     : in_use[kernel] / std::max(bytes, 1.0);
   }
   const auto joined = [&](double limit) {
     Grid result;

@@ -40,8 +40,8 @@ struct Lap {
   }
 };
 
-// Where intervals begin. The finest have two for each kernel k: 2k is the wait before it, 2k + 1 its
-// run. Others hold many of these: memory is counted less often, and a price holds for longer.
+// Where intervals begin. The finest have two for each kernel k: 2k is the wait before it, 2k + 1
+// its run. Others hold many of these: memory is counted less often, and a price holds for longer.
 using Grid = std::vector<uint32_t>;
 Grid finest_grid(const Cycle& cycle);
 // At most `intervals` of those of `grid`, joined such that each has its share of the time and of

@@ -76,9 +76,15 @@ class Planner {
     const Lap lap = run_laps(gaps_, plan, terms_);
     if (!lap.done) return;
     plan.lap_ns = static_cast<uint64_t>(lap.ns);
-    if (best->feasible && std::pair(plan.lap_ns, plan.in_bytes + plan.out_bytes) >=
-                              std::pair(best->lap_ns, best->in_bytes + best->out_bytes))
-      return;
+    // The model is not so exact that a little time were worth much traffic.
+    constexpr double kAlike = 0.01;
+    if (best->feasible) {
+      const auto time = static_cast<double>(plan.lap_ns), least = static_cast<double>(best->lap_ns);
+      if (time > least * (1 + kAlike)) return;
+      if (time > least * (1 - kAlike) &&
+          plan.in_bytes + plan.out_bytes >= best->in_bytes + best->out_bytes)
+        return;
+    }
     plan.away = best->away;
     *best = std::move(plan);
   }

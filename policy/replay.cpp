@@ -178,14 +178,15 @@ class Replay {
       if (room(bytes, host_)) break;
       const uint64_t coming = free_ + leaving_bytes_ + cached_bytes_ + departing_bytes();
       const bool begun = wanted > coming && evict_ranked(wanted - coming, host_);
-      if (!leaving_.empty()) {
-        host_ = std::max(host_, leaving_.front().end);
-        settle(host_);
-      } else if (!cached_.empty()) {
-        host_ = std::max(host_, std::ranges::min_element(cached_, {}, &Cached::idle)->idle);
-      } else if (!begun) {
-        return false;
+      if (leaving_.empty() && cached_.empty()) {
+        if (!begun) return false;
+        continue;
       }
+      // Whichever makes room first.
+      double next = leaving_.empty() ? cached_.front().idle : leaving_.front().end;
+      for (const Cached& cached : cached_) next = std::min(next, cached.idle);
+      host_ = std::max(host_, next);
+      settle(host_);
     }
     return true;
   }
