@@ -213,7 +213,7 @@ CUevent Completion::take_event(std::unique_lock<std::mutex>& held, CUcontext con
   CUevent event = nullptr;
   {
     ContextScope scope(driver_, context);
-    if (driver_.cuEventCreate(&event, CU_EVENT_DISABLE_TIMING) != CUDA_SUCCESS) event = nullptr;
+    if (driver_.cuEventCreate(&event, flags_) != CUDA_SUCCESS) event = nullptr;
   }
   held.lock();
   return event;
@@ -242,6 +242,19 @@ bool Completion::record(std::unique_lock<std::mutex>& held, StreamState& stream)
   stream.markers.push_back({event, covers});
   stream.since_marker = 0;
   return true;
+}
+
+CUevent Completion::end_of(const Range& range) noexcept {
+  CUevent end = nullptr;
+  for_each_open_use(range, [&](StreamState& stream, uint64_t number) {
+    std::unique_lock held(mutex_);
+    poll(stream);
+    if (stream.completed.load() > number || !covered(held, stream, number)) return Waited::Done;
+    for (const Marker& marker : stream.markers)
+      if (marker.covers > number) return end = marker.event, Waited::Done;
+    return Waited::Done;
+  });
+  return end;
 }
 
 Waited Completion::order_after_uses(const Range& range, CUstream waiter) noexcept {

@@ -57,7 +57,9 @@ enum class Waited { Done, Pending, Unknown, Failed };
 
 class Completion {
  public:
-  explicit Completion(const Driver& driver) : driver_(driver) {}
+  // timing: markers tell times; for lock-step.
+  Completion(const Driver& driver, bool timing)
+      : driver_(driver), flags_(timing ? CU_EVENT_DEFAULT : CU_EVENT_DISABLE_TIMING) {}
 
   // The stream that `ref` means on this thread. Null when it cannot be told (no context, too many
   // streams): the use then counts for all streams.
@@ -88,6 +90,8 @@ class Completion {
   // True when every use of the range is known to be over. Where that is not known yet, asks the
   // driver, without waiting, and leaves a marker behind so that a later question has an answer.
   bool idle(const Range& range) noexcept;
+  // A marker behind the range's last use. Null: its uses are over, or cannot be marked now.
+  CUevent end_of(const Range& range) noexcept;
   // Makes `waiter` wait, on the GPU, for every use of the range. Unknown: some stream cannot be
   // marked now (it is capturing, or belongs to a thread that only it can name).
   Waited order_after_uses(const Range& range, CUstream waiter) noexcept;
@@ -121,6 +125,7 @@ class Completion {
   Waited for_each_open_use(const Range& range, Visit&& visit) noexcept;
 
   const Driver& driver_;
+  const unsigned flags_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<StreamState>> streams_;  // by id; never shrinks, entries are reused
   std::unordered_map<CUstream, StreamState*> by_handle_;

@@ -142,7 +142,7 @@ class Engine {
       : driver(real),
         config(options),
         layouts(driver, config.trust_arguments == Trust::On),
-        completion(driver) {}
+        completion(driver, config.lockstep) {}
 
   static constexpr int kMaxDevices = 64;
 

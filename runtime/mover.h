@@ -53,6 +53,9 @@ class Mover {
   bool settle_oldest(std::deque<Move> Device::*direction) noexcept;
   // The same for that of the oldest two whose copy ends first. Lock-step: their events tell times.
   bool settle_first() noexcept;
+  // Waits until the oldest copy out is over, and ends it, or until all uses of the range are,
+  // whichever comes first. False: neither did in time.
+  bool wait_for_first(const Range& range) noexcept;
   // Waits for everything that reads or writes the range, or runs in the context.
   void settle_range(const Range& range) noexcept;
   void settle_context(CUcontext context) noexcept;

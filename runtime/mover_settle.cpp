@@ -135,6 +135,33 @@ bool Mover::settle_first() noexcept {
   return settle_oldest(compared == CUDA_SUCCESS && later < 0 ? &Device::ins : &Device::outs);
 }
 
+bool Mover::wait_for_first(const Range& range) noexcept {
+  const Driver& driver = engine_.driver;
+  if (!engine_.config.lockstep) {
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (std::chrono::steady_clock::now() < deadline) {
+      const size_t before = device_.outs.size();
+      settle();
+      if (device_.outs.size() < before || engine_.completion.idle(range)) return true;
+      std::this_thread::sleep_for(kPoll);
+    }
+    return false;
+  }
+  const CUevent end = engine_.completion.end_of(range);
+  if (!end) return engine_.completion.idle(range) || settle_oldest(&Device::outs);
+  ContextScope scope(driver, range.context);
+  if (!device_.outs.empty()) {
+    const CUevent out = device_.outs.front().event;
+    float later = 0;
+    // Asked for, both have really happened; which comes first, their times tell.
+    driver.cuEventQuery(out);
+    driver.cuEventQuery(end);
+    if (driver.cuEventElapsedTime(&later, out, end) != CUDA_SUCCESS || later >= 0)
+      return settle_oldest(&Device::outs);
+  }
+  return driver.cuEventSynchronize(end) == CUDA_SUCCESS;
+}
+
 void Mover::settle() noexcept {
   for (const auto direction : {&Device::outs, &Device::ins}) {
     std::deque<Move>& moves = device_.*direction;

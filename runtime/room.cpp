@@ -52,13 +52,27 @@ bool Room::make(uint64_t bytes, uint64_t wanted, std::vector<Chunk>* out) {
     const uint64_t missing = asked - std::min(asked, room);
     const bool full = mover_.full(&Device::outs);
     if (missing > coming && !full && free_some(missing - coming)) continue;
-    if (settle_oldest(&Device::outs)) continue;
+    if (ahead ? wait_for_next() : settle_oldest(&Device::outs)) continue;
     if (ahead ? drop_cached(bytes, true) || free_some(bytes)
               : missing > coming && full && free_some(bytes))
       continue;
     // In place, nobody need wait.
     if (!device_.outs.empty() || device_.backups.in_place() || !wait_for_others()) return false;
   }
+}
+
+// Until the oldest copy out is over, or the last use of the memory that was freed first. False:
+// there is neither, or it takes too long.
+bool Room::wait_for_next() {
+  const Range* freed = nullptr;
+  for (const auto& [span, list] : engine_.cached)
+    for (const Range* range : list)
+      if (range->device == device_.ordinal && range->pins == 0 &&
+          (!freed || range->freed_order < freed->freed_order))
+        freed = range;
+  if (!freed) return settle_oldest(&Device::outs);
+  Unlocked open(held_);
+  return mover_.wait_for_first(*freed);
 }
 
 bool Room::free_some(uint64_t bytes) {

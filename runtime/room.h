@@ -84,6 +84,7 @@ class Room {
   bool drop_cached(uint64_t bytes, bool wait);
   bool evict(uint64_t bytes);
   bool wait_for_others();
+  bool wait_for_next();
   bool settle_oldest(std::deque<Move> Device::*direction);
   uint64_t leaving_bytes() const;    // that will be idle when the copies under way are over
   uint64_t departing_bytes() const;  // that a plan lets go, and that wait for the lane
