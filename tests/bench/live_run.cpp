@@ -66,6 +66,7 @@ Figures run_live(const LiveProgram& program, const LiveRun& run, int seconds) {
   env["SIMCUDA_KERNEL_TIMES"] = "@" + times.path();
   env["SIMCUDA_REPORT"] = report.path();
   env["SPILLWAY_LOCKSTEP"] = "on";
+  env["SIMCUDA_QUERY"] = "virtual";
   env["SPILLWAY_SUMMARY"] = summary.path();
   if (!run.policy.empty()) env["SPILLWAY_POLICY"] = run.policy;
   if (!run.trace.empty()) env["SPILLWAY_TRACE"] = run.trace;
