@@ -2,11 +2,18 @@
 #include "runtime/chunks.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "runtime/errors.h"
 #include "runtime/log.h"
 
 namespace spillway {
+
+namespace {
+
+constexpr size_t kMorePartsAtMost = 2;
+
+}  // namespace
 
 ChunkPool::ChunkPool(const Driver& driver, int device, uint64_t largest)
     : driver_(driver), largest_(largest) {
@@ -64,6 +71,31 @@ bool ChunkPool::split(uint64_t size) noexcept {
   return done;
 }
 
+// How many chunks cover so much when any size can be had.
+size_t ChunkPool::least_parts(uint64_t bytes) const {
+  return bytes / largest_ + static_cast<size_t>(std::popcount(bytes % largest_ / kGranule));
+}
+
+// What was split again and again costs a call for each part at every move. Once, it costs the
+// making of new ones.
+void ChunkPool::merge(uint64_t bytes, std::vector<Chunk>* taken) noexcept {
+  for (const Chunk& chunk : *taken) release(chunk);
+  taken->clear();
+  std::vector<Chunk> made;
+  for (uint64_t missing = bytes; missing;) {
+    uint64_t size = power_below(std::min(missing, largest_));
+    Chunk chunk;
+    while (!create(size, &chunk)) {
+      // Others were quicker: whatever of it can still be had.
+      if (size <= kGranule) return give(made);
+      size /= 2;
+    }
+    made.push_back(chunk);
+    missing -= size;
+  }
+  taken->swap(made);
+}
+
 bool ChunkPool::take(uint64_t bytes, uint64_t budget, std::vector<Chunk>* out) noexcept {
   if (room(budget) < bytes) return false;
   std::vector<Chunk> taken;
@@ -84,6 +116,8 @@ bool ChunkPool::take(uint64_t bytes, uint64_t budget, std::vector<Chunk>* out) n
     taken.push_back(chunk);
     missing -= size;
   }
+  if (taken.size() > least_parts(bytes) + kMorePartsAtMost) merge(bytes, &taken);
+  if (taken.empty()) return false;
   // Large chunks first: few, aligned handles at the front of the piece.
   std::sort(taken.begin(), taken.end(),
             [](const Chunk& a, const Chunk& b) { return a.bytes > b.bytes; });

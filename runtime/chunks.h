@@ -51,6 +51,8 @@ class ChunkPool {
   bool create(uint64_t bytes, Chunk* out) noexcept;
   void release(Chunk chunk) noexcept;
   bool split(uint64_t size) noexcept;
+  size_t least_parts(uint64_t bytes) const;
+  void merge(uint64_t bytes, std::vector<Chunk>* taken) noexcept;
 
   const Driver& driver_;
   CUmemAllocationProp properties_{};
