@@ -66,15 +66,15 @@ std::string LiveProgram::kernel_times() const {
 }
 
 std::span<const LiveProgram> live_programs() {
-  // Of a size that a machine without a GPU can hold twice, device and host, and copy in seconds. As
+  // Tensors of the sizes that real jobs have, in as few GiB as a machine without a GPU can hold. As
   // many iterations as a policy may need to learn the loop, and some more. Units are whole granules
   // of 2 MiB: of tensors so much smaller than real ones, rounding would cost too large a share.
   static const LiveProgram kPrograms[] = {
       {"digits", {"train_digits", "--steps", "12"}, 1, kDigits},
-      {"gpt", {"gpt", "5", "4", "8"}, 4, kGpt},
-      {"unet", {"unet", "2", "8"}, 2, kUnet},
-      {"scan", {"scan", "32", "32", "8", "change"}, 32, kScan},
-      {"look", {"scan", "32", "32", "8", "look"}, 32, kScan},
+      {"gpt", {"gpt", "5", "16", "8"}, 16, kGpt},
+      {"unet", {"unet", "8", "8"}, 8, kUnet},
+      {"scan", {"scan", "32", "128", "8", "change"}, 128, kScan},
+      {"look", {"scan", "32", "128", "8", "look"}, 128, kScan},
   };
   return kPrograms;
 }
