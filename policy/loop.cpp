@@ -85,7 +85,7 @@ class Reader {
       else
         uses.push_back({kernel, touch.mode});
     }
-    loop_.cycle.ns.push_back(facts_.ns(entry.signature, history_.touches(event)));
+    loop_.cycle.ns.push_back(facts_.ns(entry.signature));
   }
 
   static Mode both(Mode one, Mode other) { return one == other ? one : Mode::ReadWrite; }

@@ -32,7 +32,7 @@ struct Loop {
 };
 
 struct LoopFacts {
-  std::function<uint64_t(uint64_t signature, std::span<const History::Touch>)> ns;
+  std::function<uint64_t(uint64_t signature)> ns;  // of a launch
   // How an allocation of so many bytes is divided: the bytes of its pieces.
   std::function<std::span<const uint64_t>(uint64_t bytes)> pieces;
   std::function<uint64_t(uint64_t life)>
