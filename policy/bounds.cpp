@@ -3,42 +3,134 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <cstdlib>
 #include <numeric>
 
 #include "policy/bounds_ascent.h"
+#include "policy/bounds_windows.h"
 
 namespace spillway::policy {
 namespace {
 
-double E(const char* n, double d) {
-  const char* v = getenv(n);
-  return v ? atof(v) : d;
+// 512 kernels have every point of their own. An ascent on few points gets farther in its time, and
+// its prices are a start on more.
+constexpr size_t kFinest = 1024, kCoarsest = 48;
+// About nanoseconds, for all ascents together. Fewer steps than `kFewSteps` on a level are in vain.
+constexpr uint64_t kWork = 700'000'000, kFewSteps = 100, kManySteps = 5'000;
+
+using Pace = Ascent::Pace;
+using Free = Ascent::Free;
+
+uint64_t whole(double value) {
+  constexpr double kRounding = 1e-9;  // more than sums of doubles lose
+  return value <= 0 ? 0 : static_cast<uint64_t>(value * (1 - kRounding));
 }
 
-// The same prices on a finer grid.
-Prices refined(const Prices& prices, const Grid& from, const Grid& to) {
-  Prices result;
-  for (size_t i = 0, at = 0; i < to.size(); ++i) {
-    const bool begins = at < from.size() && from[at] == to[i];
-    if (begins) ++at;
-    result.memory.push_back(begins ? prices.memory[at - 1] : 0);
-    result.in.push_back(prices.in[at - 1]);
-    result.out.push_back(prices.out[at - 1]);
-  }
-  return result;
-}
-
-Prices flat(size_t intervals, double in, double out) {
+Prices flat(uint32_t intervals, double in, double out) {
   return {std::vector<double>(intervals, 0), std::vector<double>(intervals, in),
           std::vector<double>(intervals, out)};
 }
 
-uint64_t whole(double value) {
-  constexpr double kRounding = 1e-9;  // more than what sums of doubles lose
-  return value <= 0 ? 0 : static_cast<uint64_t>(value * (1 - kRounding));
+// The same prices on the lap that the grid was made for.
+Prices refined(const Prices& prices, const Grid& grid, uint32_t intervals) {
+  Prices result = flat(intervals, 0, 0);
+  for (size_t i = 0; i < grid.size(); ++i) {
+    const uint32_t end = i + 1 < grid.size() ? grid[i + 1] : intervals;
+    result.memory[grid[i]] = prices.memory[i];
+    std::fill(result.in.begin() + grid[i], result.in.begin() + end, prices.in[i]);
+    std::fill(result.out.begin() + grid[i], result.out.begin() + end, prices.out[i]);
+  }
+  return result;
 }
+
+// The best prices so far for one question, and the nanoseconds that they prove.
+struct Search {
+  Prices prices;
+  double ns = 0;
+
+  void climb(Ascent& ascent, Free free, Pace pace) {
+    ns = std::max(ns, ascent.climb(prices, free, pace));
+  }
+};
+
+// Prices on the laps of one cycle, from the coarsest to the finest.
+class Searches {
+ public:
+  Searches(const Lap& finest, double capacity, const Link& link)
+      : capacity_(capacity), link_(link), grids_{grid_of(finest, kFinest)} {
+    laps_.push_back(coarser(finest, grids_.back()));
+    while (laps_.back().intervals() > kCoarsest) {
+      grids_.push_back(grid_of(laps_.back(), laps_.back().intervals() / 2));
+      laps_.push_back(coarser(laps_.back(), grids_.back()));
+    }
+  }
+
+  Bounds run(uint64_t lb0_ns) {
+    climb_windows();
+    for (size_t level = laps_.size(); level-- > 0;) {
+      const bool coarsest = level + 1 == laps_.size();
+      if (coarsest) {
+        start();
+      } else {
+        refine(level);
+      }
+      Ascent ascent(laps_[level], capacity_, link_);
+      uint64_t steps = kWork / (laps_.size() + 1) / ascent.work();
+      if (steps < kFewSteps) {
+        if (!coarsest) break;
+        steps = kWork / ascent.work();
+      }
+      climb(ascent, std::clamp(steps, kFewSteps / 4, kManySteps), coarsest);
+    }
+    Bounds bounds{.lb0_ns = lb0_ns, .lb1_ns = lb0_ns};
+    bounds.in_bytes = whole(in_.ns * link_.in);
+    bounds.out_bytes = whole(out_.ns * link_.out);
+    for (const Search* search : bytes_) bounds.lb1_ns = std::max(bounds.lb1_ns, whole(search->ns));
+    bounds.lb2_ns = std::max({bounds.lb1_ns, whole(time_.ns), whole(windows_.ns)});
+    return bounds;
+  }
+
+ private:
+  void start() {
+    const uint32_t intervals = laps_.back().intervals();
+    const double both = 1 / joint_rate(link_);
+    in_.prices = flat(intervals, 1 / link_.in, 0);
+    out_.prices = flat(intervals, 0, 1 / link_.out);
+    both_.prices = flat(intervals, both, both);
+  }
+
+  void refine(size_t level) {
+    for (Search* search : {&in_, &out_, &both_, &time_}) {
+      search->prices = refined(search->prices, grids_[level + 1], laps_[level].intervals());
+    }
+  }
+
+  void climb(Ascent& ascent, uint64_t steps, bool first) {
+    const Pace bytes{static_cast<uint32_t>(steps / 5), first ? 1 : 0.3, 1e-3};
+    const Pace time{static_cast<uint32_t>(steps * 2 / 5), first ? 0.3 : 0.1, 1e-4};
+    for (Search* search : bytes_) search->climb(ascent, Free::Memory, bytes);
+    if (first) {
+      time_ = **std::ranges::max_element(bytes_, {}, [](const Search* one) { return one->ns; });
+    }
+    time_.climb(ascent, Free::MemoryAndLink, time);
+  }
+
+  void climb_windows() {
+    windows_.prices = longest_windows(laps_.front(), capacity_, link_);
+    Ascent ascent(laps_.front(), capacity_, link_);
+    const uint64_t steps = std::min(kWork / (laps_.size() + 1) / ascent.work(), kManySteps / 4);
+    windows_.climb(ascent, Free::MemoryAndLink, {static_cast<uint32_t>(steps + 1), 0.03, 1e-4});
+  }
+
+  double capacity_;
+  const Link& link_;
+  std::vector<Grid> grids_;
+  std::vector<Lap> laps_;   // the finest first
+  Search in_, out_, both_;  // the link has one price everywhere: how long a lap's bytes take
+  std::array<Search*, 3> bytes_{&in_, &out_, &both_};
+  // The link has prices of its own in each interval: found from the best of those, and from
+  // windows.
+  Search time_, windows_;
+};
 
 }  // namespace
 
@@ -47,42 +139,11 @@ Bounds bounds_of(const Cycle& cycle, uint64_t capacity, const Link& link) {
   bounds.lb0_ns = std::accumulate(cycle.ns.begin(), cycle.ns.end(), uint64_t{0});
   bounds.lb1_ns = bounds.lb2_ns = bounds.lb0_ns;
   if (cycle.kernels() == 0) return bounds;
-  std::vector<Grid> grids{coarser(cycle, finest_grid(cycle), size_t(E("TMAX", 512)))};
-  while (grids.back().size() > E("TMIN", 64)) {
-    grids.push_back(coarser(cycle, grids.back(), grids.back().size() / 2));
-  }
-  std::ranges::reverse(grids);
-  std::array<Prices, 4> p;
-  std::array<double, 4> best{};
-  for (size_t level = 0; level < grids.size(); ++level) {
-    const Lap lap = lap_of(cycle, grids[level]);
-    Ascent ascent(lap, static_cast<double>(capacity), link);
-    const double both = std::clamp(link.both, std::max(link.in, link.out), link.in + link.out);
-    if (level == 0) {
-      p[0] = flat(lap.intervals(), 1 / link.in, 0);
-      p[1] = flat(lap.intervals(), 0, 1 / link.out);
-      p[2] = flat(lap.intervals(), 1 / both, 1 / both);
-    } else
-      for (auto& q : p) q = refined(q, grids[level - 1], grids[level]);
-    uint32_t steps =
-        uint32_t(std::clamp(E("BUDGET", 1e9) / grids.size() / double(ascent.work()), 20., 4000.));
-    double l0 = level == 0 ? 0.3 : E("LREF", 0.1);
-    for (int i = 0; i < 3; i++)
-      best[i] = std::max(best[i],
-                         ascent.climb(p[i], Ascent::Free::Memory, {steps / 8, l0, E("L1M", 1e-3)}));
-    if (level == 0) p[3] = p[std::max_element(best.begin(), best.begin() + 3) - best.begin()];
-    best[3] = std::max(best[3],
-                       ascent.climb(p[3], Ascent::Free::MemoryAndLink, {steps, l0, E("L1", 1e-4)}));
-    if (getenv("LOG"))
-      fprintf(stderr, "T=%u chains=%zu gaps=%zu work=%.3fms steps=%u: %.7g %.7g %.7g -> %.8g\n",
-              lap.intervals(), lap.chains.size(), lap.gaps.size(), ascent.work() / 1e6, steps,
-              best[0], best[1], best[2], best[3]);
-  }
-  bounds.in_bytes = whole(best[0] * link.in);
-  bounds.out_bytes = whole(best[1] * link.out);
-  bounds.lb1_ns = std::max({bounds.lb0_ns, whole(best[0]), whole(best[1]), whole(best[2])});
-  bounds.lb2_ns = std::max({bounds.lb1_ns, whole(best[3])});
-  return bounds;
+  const auto room = static_cast<double>(capacity);
+  const Lap finest = lap_of(cycle);
+  bounds.feasible = std::ranges::max(finest.in_use) <= room;
+  if (!bounds.feasible || std::ranges::max(needed(finest)) <= room) return bounds;
+  return Searches(finest, room, link).run(bounds.lb0_ns);
 }
 
 }  // namespace spillway::policy

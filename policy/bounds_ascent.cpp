@@ -14,13 +14,17 @@ constexpr double kMean = 0.9, kSquare = 0.99;
 
 }  // namespace
 
+double joint_rate(const Link& link) {
+  return std::clamp(link.both, std::max(link.in, link.out), link.in + link.out);
+}
+
 Ascent::Ascent(const Lap& lap, double capacity, const Link& link)
     : lap_(lap),
       dual_(lap),
       capacity_(capacity),
       in_(link.in),
       out_(link.out),
-      both_(std::clamp(link.both, std::max(in_, out_), in_ + out_)) {}
+      both_(joint_rate(link)) {}
 
 uint64_t Ascent::work() const {
   return 4 * dual_.cells() + 30 * lap_.gaps.size() + 60 * uint64_t{lap_.intervals()};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looks for prices that give a high bound: steps along the gradient, each price by steps of its
-// own size that get shorter.
+// Looks for prices that give a high bound: steps along the mean of the last gradients, for each
+// price as long as its own slopes are small, and ever shorter. The link's prices stay where a
+// nanosecond of it is worth at most one: a lap can be made longer at that cost.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,9 @@
 #include "policy/link.h"
 
 namespace spillway::policy {
+
+// Bytes per nanosecond in both directions together, as far as that can be.
+double joint_rate(const Link& link);
 
 class Ascent {
  public:
@@ -26,8 +30,7 @@ class Ascent {
   uint64_t work() const;
 
  private:
-  // Copies in and out cost so much that a nanosecond of the link is worth no more than one.
-  struct Point {
+  struct Point {  // prices or bytes of the two directions
     double in = 0, out = 0;
   };
   struct Moments {  // of the gradient: means of it and of its square

@@ -12,7 +12,7 @@
 
 namespace spillway::policy {
 
-// Per byte. One more than bytes cost nothing else: memory at a point, a copy in an interval.
+// In nanoseconds per byte: of memory at each point, and of copies in each interval.
 struct Prices {
   std::vector<double> memory, in, out;
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A lap as its bounds see it: intervals of time in which the link works, with a point in front of
-// each at which memory is counted, and the gaps between uses in which a block may be away.
+// each at which memory is counted, and the gaps between uses in which a block may be away. The
+// finest lap has two intervals for each kernel, the wait before it and its run. A coarser one is
+// made by leaving out points: what was between two of them is one interval, in which a price holds.
 #pragma once
 
 #include <cstdint>
@@ -35,19 +37,24 @@ struct Lap {
   std::vector<Chain> chains;
 
   uint32_t intervals() const { return static_cast<uint32_t>(run_ns.size()); }
+  // From one interval to the next time another comes, less than a lap later.
+  uint32_t distance(uint32_t from, uint32_t to) const {
+    return (to + intervals() - from % intervals()) % intervals();
+  }
   std::span<const Gap> gaps_of(const Chain& chain) const {
     return {gaps.data() + chain.first, chain.count};
   }
 };
 
-// Where intervals begin. The finest have two for each kernel k: 2k is the wait before it, 2k + 1
-// its run. Others hold many of these: memory is counted less often, and a price holds for longer.
-using Grid = std::vector<uint32_t>;
-Grid finest_grid(const Cycle& cycle);
-// At most `intervals` of those of `grid`, joined such that each has its share of the time and of
-// the bytes that kernels use.
-Grid coarser(const Cycle& cycle, const Grid& grid, size_t intervals);
+Lap lap_of(const Cycle& cycle);
+// At each point: the bytes that are in use or needed later, wherever they are.
+std::vector<double> needed(const Lap& lap);
 
-Lap lap_of(const Cycle& cycle, const Grid& grid);
+// Which intervals of a lap begin those of a coarser one. The first does.
+using Grid = std::vector<uint32_t>;
+// At most `intervals`, such that each has its share of the time and of the bytes in use, and that
+// there are points where the most memory is needed.
+Grid grid_of(const Lap& lap, size_t intervals);
+Lap coarser(const Lap& lap, const Grid& grid);
 
 }  // namespace spillway::policy
