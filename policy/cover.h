@@ -22,7 +22,8 @@ struct Gap {
 // Everything about a cycle that does not depend on which gaps are chosen.
 class Gaps {
  public:
-  explicit Gaps(const Cycle& cycle);
+  explicit Gaps(const Cycle& cycle);  // which it keeps hold of
+  explicit Gaps(Cycle&&) = delete;
   const Cycle& cycle() const { return *cycle_; }
   std::span<const Gap> all() const { return gaps_; }
   uint64_t bytes(const Gap& gap) const { return cycle_->blocks[gap.block].bytes; }

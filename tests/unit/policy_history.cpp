@@ -95,7 +95,8 @@ TEST(AHistory, IsBackInTheLoopSoonAfterSomethingElse) {
   job.launch_all("abcdef");
   EXPECT_EQ(job.twin(), 'f');
   EXPECT_EQ(job.expected(), 'g');
-  job.launch_all("ghijklabcdefghijkl");
+  job.launch_all("ghijkl");
+  for (int i = 0; i < 3; i++) job.launch_all("abcdefghijkl");
   EXPECT_EQ(job.history.distance(), 12u);
   EXPECT_TRUE(job.history.looped());
 }

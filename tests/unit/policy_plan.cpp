@@ -120,7 +120,8 @@ TEST(ACover, MakesEveryKernelFitAndChoosesNothingInVain) {
 }
 
 TEST(ACover, OfWhatCannotFitIsNone) {
-  const Gaps gaps(scan(10, 1000));
+  const Cycle cycle = scan(10, 1000);
+  const Gaps gaps(cycle);
   EXPECT_TRUE(cover(gaps, 63 * kMiB, {}).empty());
   EXPECT_FALSE(cover(gaps, 64 * kMiB, {}).empty());
 }
