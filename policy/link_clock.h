@@ -30,15 +30,15 @@ class LinkClock {
     lane.end = end;
     lane.busy += end - begin;
     lane.copies.push_back({begin, end});
-    if (lane.copies.size() > kKept) lane.copies.pop_front();
+    // Copies of the other direction begin no earlier than its last ends.
+    auto& others = lanes_[1 - direction].copies;
+    while (!others.empty() && others.front().end <= end) others.pop_front();
     return end;
   }
   double free_at(Direction direction) const { return lanes_[direction].end; }
   double busy(Direction direction) const { return lanes_[direction].busy; }
 
  private:
-  // Copies this far back do not compete with new ones.
-  static constexpr size_t kKept = 256;
   struct Interval {
     double begin, end;
   };

@@ -10,10 +10,11 @@ namespace spillway::policy {
 
 namespace {
 
-constexpr uint64_t kLaps = 5;      // the first two or three differ
-constexpr uint64_t kCounted = 2;   // the last: one may lend the next what it lacks
-constexpr double kSubmit = 2'500;  // ns of the job's thread for a launch
-constexpr size_t kAhead = 1024;    // launches that a stream holds before the job's thread waits
+constexpr uint64_t kLaps = 5;       // the first two or three differ
+constexpr uint64_t kCounted = 2;    // the last: one may lend the next what it lacks
+constexpr double kSubmit = 2'500;   // ns of the job's thread for a launch
+constexpr size_t kQueuedMoves = 4;  // in a lane (runtime/mover_settle.cpp)
+constexpr size_t kAhead = 1024;     // launches that a stream holds before the job's thread waits
 
 class Model {
  public:
@@ -77,6 +78,7 @@ class Model {
   }
 
   void settle(double until) {
+    while (!coming_.empty() && coming_.front() <= until) coming_.pop_front();
     for (; !leaving_.empty() && leaving_.front().end <= until; leaving_.pop_front())
       free_ += leaving_.front().bytes;
     for (; !dead_.empty() && dead_.front().end <= until; dead_.pop_front())
@@ -115,10 +117,12 @@ class Model {
     return due > before ? due - before : 0;
   }
   bool head_can(double at) const { return free_ >= bytes(head()) && gone_[head()] <= at; }
+  bool full() const { return coming_.size() >= kQueuedMoves; }
   void start_head(double at) {
     mover_ = std::max(mover_, at) + terms_.move_ns;
     free_ -= bytes(head());
     arrived_[head()] = link_.copy(LinkClock::In, mover_, static_cast<uint64_t>(bytes(head())));
+    coming_.push_back(arrived_[head()]);
     next_++;
   }
 
@@ -128,13 +132,17 @@ class Model {
     if (deaths_[kernel] > 0) dead_.push_back({gpu_, deaths_[kernel]});
     if (!bear(births_[kernel])) return false;
     // What the plan lets come by now comes, in its order, as far as there is room.
-    while (trips_ && head_from() <= position && head_can(host_)) start_head(host_);
+    while (trips_ && !full() && head_from() <= position && head_can(host_)) start_head(host_);
     // What this kernel needs must come.
     while (trips_ && head_due() <= position) {
       host_ = std::max(host_, gone_[head()]);
       settle(host_);
       while (!head_can(host_))
         if (!wait()) return false;
+      if (full()) {
+        host_ = std::max(host_, coming_.front());
+        settle(host_);
+      }
       start_head(host_);
       host_ = std::max(host_, mover_);
     }
@@ -163,6 +171,7 @@ class Model {
   std::vector<double> gone_, arrived_;  // of each absence: when it last was
   std::vector<double> ends_;            // of the last launches
   std::deque<Going> leaving_, dead_;
+  std::deque<double> coming_;  // when each arrives
   double free_ = 0, host_ = 0, gpu_ = 0, mover_ = 0;
   size_t next_ = 0;  // of the returns, counted through all laps
 };

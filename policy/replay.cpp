@@ -291,6 +291,13 @@ class Replay {
         if (piece.state == State::Host) {
           if (!make_room(piece.bytes, wanted)) return false;
           wanted -= piece.bytes;
+          while (arriving_.size() >= kQueuedMoves) {
+            double next = arriving_.front();
+            if (!leaving_.empty()) next = std::min(next, leaving_.front().end);
+            host_ = std::max(host_, next);
+            settle(host_);
+            depart(host_);
+          }
           fetch(piece, host_);
           host_ = std::max(host_, mover_);
         }

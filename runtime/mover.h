@@ -51,7 +51,7 @@ class Mover {
   // Waits until the oldest copy of a direction is over, and ends it. False: there is none, or it
   // did not end in time (what it waits for may wait, in the end, for the caller).
   bool settle_oldest(std::deque<Move> Device::*direction) noexcept;
-  // The same for that of the oldest two whose copy ends first. Lock-step: their events tell times.
+  // The same for that of the oldest two, one each way, whose copy ends first.
   bool settle_first() noexcept;
   // Waits until the oldest copy out is over, and ends it, or until all uses of the range are,
   // whichever comes first. False: neither did in time.
@@ -78,6 +78,7 @@ class Mover {
   void end(std::deque<Move> Device::*direction, std::deque<Move>::iterator move) noexcept;
   void end_out(Move& move) noexcept;
   void end_in(Move& move) noexcept;
+  bool comes_first(CUevent one, CUevent other) noexcept;
   bool change_over(Piece& piece, std::vector<Backup>& backups) noexcept;
   template <class Parts>
   CUresult map(const Piece& piece, const Parts& parts) noexcept {

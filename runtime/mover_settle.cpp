@@ -126,13 +126,28 @@ bool Mover::settle_oldest(std::deque<Move> Device::*direction) noexcept {
 bool Mover::settle_first() noexcept {
   if (device_.outs.empty() || device_.ins.empty())
     return settle_oldest(device_.ins.empty() ? &Device::outs : &Device::ins);
-  // They are over, as the caller knows, but for what the driver has yet to run in real time.
-  Move &out = device_.outs.front(), &in = device_.ins.front();
+  if (!engine_.config.lockstep) {
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    const size_t before = device_.outs.size() + device_.ins.size();
+    while (std::chrono::steady_clock::now() < deadline) {
+      settle();
+      if (device_.outs.size() + device_.ins.size() < before) return true;
+      std::this_thread::sleep_for(kPoll);
+    }
+    return false;
+  }
+  const Move &out = device_.outs.front(), &in = device_.ins.front();
+  ContextScope scope(engine_.driver, out.lane->context);
+  return settle_oldest(comes_first(out.event, in.event) ? &Device::outs : &Device::ins);
+}
+
+// Lock-step. Asked for, both have really happened; which comes first, their times tell.
+bool Mover::comes_first(CUevent one, CUevent other) noexcept {
   const Driver& driver = engine_.driver;
+  driver.cuEventQuery(one);
+  driver.cuEventQuery(other);
   float later = 0;
-  ContextScope scope(driver, out.lane->context);
-  const CUresult compared = driver.cuEventElapsedTime(&later, out.event, in.event);
-  return settle_oldest(compared == CUDA_SUCCESS && later < 0 ? &Device::ins : &Device::outs);
+  return driver.cuEventElapsedTime(&later, one, other) != CUDA_SUCCESS || later >= 0;
 }
 
 bool Mover::wait_for_first(const Range& range) noexcept {
@@ -150,15 +165,8 @@ bool Mover::wait_for_first(const Range& range) noexcept {
   const CUevent end = engine_.completion.end_of(range);
   if (!end) return engine_.completion.idle(range) || settle_oldest(&Device::outs);
   ContextScope scope(driver, range.context);
-  if (!device_.outs.empty()) {
-    const CUevent out = device_.outs.front().event;
-    float later = 0;
-    // Asked for, both have really happened; which comes first, their times tell.
-    driver.cuEventQuery(out);
-    driver.cuEventQuery(end);
-    if (driver.cuEventElapsedTime(&later, out, end) != CUDA_SUCCESS || later >= 0)
-      return settle_oldest(&Device::outs);
-  }
+  if (!device_.outs.empty() && comes_first(device_.outs.front().event, end))
+    return settle_oldest(&Device::outs);
   return driver.cuEventSynchronize(end) == CUDA_SUCCESS;
 }
 

@@ -69,8 +69,8 @@ bool bring(Engine& engine, Device& device, Held& held, std::span<Range* const> r
       // waits, in the end, for this thread is not waited for.
       if (!full && engine.changed.wait_for(held, kPatience, [&] { return range->pins == 0; }) &&
           advance(engine, held, piece, Step::BeginFetch, cause)) {
+        room.wait_for_lane();
         Unlocked open(held);
-        if (mover.full(&Device::ins)) mover.settle_oldest(&Device::ins);
         in = mover.fetch(piece, chunks, cause);
       }
       if (!chunks.empty()) {

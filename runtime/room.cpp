@@ -75,6 +75,14 @@ bool Room::wait_for_next() {
   return mover_.wait_for_first(*freed);
 }
 
+void Room::wait_for_lane() {
+  while (mover_.full(&Device::ins)) {
+    begin_departures(engine_, device_, held_, keep_);
+    Unlocked open(held_);
+    if (!mover_.settle_first()) return;
+  }
+}
+
 bool Room::free_some(uint64_t bytes) {
   const uint64_t taken_in = engine_.examiner.taken_in();
   if (drop_cached(bytes, false) || evict(bytes)) return true;

@@ -62,6 +62,8 @@ class Room {
   bool make(uint64_t bytes, uint64_t wanted, std::vector<Chunk>* out);
   // Chunks for `bytes` without anybody leaving.
   bool take(uint64_t bytes, std::vector<Chunk>* out);
+  // Until the lane in has place. What leaves meanwhile goes on leaving.
+  void wait_for_lane();
   // The memory of freed ranges that are idle. False: there was none.
   bool drop_idle(uint64_t bytes) { return drop_cached(bytes, false); }
   policy::Space space() const;
