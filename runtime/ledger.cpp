@@ -59,7 +59,8 @@ bool advance(Engine& engine, const Held&, Piece& piece, Step step, Cause cause) 
     return state == Residency::Device || state == Residency::Fetching ||
            state == Residency::Arriving;
   };
-  if (there(from) != there(*to)) engine.device(range.device)->foresight.moved(piece, there(*to));
+  if (Device* device = engine.device(range.device); device && there(from) != there(*to))
+    device->foresight.moved(piece, there(*to));
   const uint64_t bytes = before != after ? asked(piece) : 0;
   if (bytes) count_present(*engine.device(range.device), after ? bytes : -bytes);
   if (step == Step::BeginEvict || step == Step::BeginFetch) {

@@ -176,6 +176,28 @@ CUresult acquire_fixed(Engine& engine, CUdeviceptr address, std::vector<Range*>&
   return ranges.empty() ? CUDA_SUCCESS : acquire(engine, ranges, Need::Fixed, Cause::Pin);
 }
 
+// A report on what is copied may have come in since its words were looked for: too late for those,
+// and too early for note_moved(). What it has told of is held, so that it can be held once more.
+void add_late(Engine& engine, const Held& held, std::span<const Rewrite> rewrites, Words& words) {
+  Words now;
+  for (const Rewrite& rewrite : rewrites)
+    if (rewrite.source == Rewrite::Source::Any)
+      rewrite.for_each_row([&](uint64_t from, CUdeviceptr to) {
+        engine.hidden.copied(held, from, rewrite.width, to, now);
+      });
+  for (Hidden::Word& word : now) {
+    const auto same = [&](const Hidden::Word& known) {
+      return known.holder == word.holder && known.target == word.target;
+    };
+    if (std::ranges::any_of(words, same)) continue;
+    word.range = find_live(engine, held, word.target);
+    if (!word.range) continue;
+    word.life = word.range->buffer_id;
+    engine.holds.add(held, *word.range, PinReason::Hidden);
+    words.push_back(word);
+  }
+}
+
 // For reports on memory that are on their way.
 void note_moved(Engine& engine, const Held& held, std::span<const Rewrite> rewrites) {
   for (const Rewrite& rewrite : rewrites)
@@ -204,6 +226,7 @@ CUresult Manager::rewrite_slowly(std::span<const Rewrite> rewrites, StreamRef re
       engine_.holds.drop(engine_, held, *word.range, word.life, PinReason::Hidden);
     return result;
   }
+  add_late(engine_, held, rewrites, words);
   for (const Rewrite& rewrite : rewrites)
     rewrite.for_each_row(
         [&](uint64_t, CUdeviceptr to) { engine_.hidden.wipe(engine_, held, to, rewrite.width); });
@@ -228,6 +251,7 @@ CUresult Manager::rewrite_by_graph(CUgraphExec exec, Submission submit) noexcept
   if (result != CUDA_SUCCESS) return result;
   result = submit();
   Held held(engine_.ledger);
+  add_late(engine_, held, rewrites, words);
   note_moved(engine_, held, rewrites);
   engine_.hidden.put(engine_, held, words);
   return result;

@@ -30,7 +30,7 @@ TEST_P(Moving, changes_no_byte_in_lockstep) {
 INSTANTIATE_TEST_SUITE_P(beside, Moving, testing::Values("a_scan", "a_scan_by_two_streams_in_turn"),
                          [](const auto& info) { return std::string(info.param); });
 
-TEST(in_lockstep, virtual_time_repeats_to_the_nanosecond_and_nothing_is_asked) {
+TEST(in_lockstep, virtual_time_repeats_to_the_nanosecond) {
   double first = 0;
   for (int run = 0; run < 5; run++) {
     const support::TemporaryFile report(".json");
@@ -46,8 +46,6 @@ TEST(in_lockstep, virtual_time_repeats_to_the_nanosecond_and_nothing_is_asked) {
     const double now = told["clock"]["virtual_ns"];
     if (run == 0) first = now;
     EXPECT_EQ(now, first) << "run " << run;
-    EXPECT_FALSE(told["calls"].contains("cuEventQuery"));
-    EXPECT_FALSE(told["calls"].contains("cuStreamQuery"));
   }
 }
 
@@ -55,6 +53,7 @@ TEST(what_is_about_to_leave, is_taken_back_when_it_is_used) {
   World()
       .device(16_MiB)
       .budget(14_MiB)
+      .with("SPILLWAY_POLICY", "lru")
       .with("SPILLWAY_LOCKSTEP", "on")
       .with("SIMCUDA_QUERY", "virtual")
       .tells_the_same("moving", "a_scan_of_a_little_too_much", [](const Seen& seen) {

@@ -76,7 +76,7 @@ TEST(the_banner, is_one_line_that_tells_the_budget) {
       .tells_the_same("pressure", "rounds", [](const Seen& seen) {
         EXPECT_EQ(lines(seen.finished.err), 1) << seen.finished.err;
         EXPECT_TRUE(names(seen, "12"));
-        EXPECT_TRUE(names(seen, "lru"));
+        EXPECT_TRUE(names(seen, "lookahead"));
       });
 }
 

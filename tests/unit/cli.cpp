@@ -265,7 +265,7 @@ TEST(ConfigVerb, ShowsValueDefaultAndSourceOfEveryOption) {
 TEST(ConfigVerb, SpeaksToPeopleToo) {
   const Finished result = spillway({"config"}, {{"SPILLWAY_POLICY", "clock"}});
   EXPECT_THAT(result.out, HasSubstr("SPILLWAY_POLICY=clock\n"));
-  EXPECT_THAT(result.out, HasSubstr("From: environment. Default: lru."));
+  EXPECT_THAT(result.out, HasSubstr("From: environment. Default: lookahead."));
   for (const OptionInfo& option : options()) {
     EXPECT_THAT(result.out, HasSubstr("\n    " + std::string(option.doc) + "\n"));
   }

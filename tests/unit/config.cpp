@@ -109,7 +109,7 @@ TEST(Config, TheDefaultsAreThoseOfTheIssue) {
   EXPECT_EQ(config.host_limit.of(100), 80u);
   EXPECT_EQ(config.arena.count, 1ull << 40);
   EXPECT_EQ(config.report, MemoryReport::Virtual);
-  EXPECT_EQ(config.policy.entry, policy::find_policy("lru"));
+  EXPECT_EQ(config.policy.entry, policy::find_policy("lookahead"));
 }
 
 TEST(Config, AnEnvironmentThatIsNotThereGivesTheDefaults) {

@@ -67,7 +67,7 @@ TEST(Help, TellsWhatTheCommandExitsWith) {
 
 TEST(Help, NamesValuesAndDefaults) {
   const std::string help = spillway({"run", "--help"}).out;
-  EXPECT_THAT(help, HasSubstr("--policy {lru,clock} "));
+  EXPECT_THAT(help, HasSubstr("--policy {lru,clock,online,lookahead} "));
   EXPECT_THAT(help, HasSubstr("(default: 95%)"));
   EXPECT_THAT(help, HasSubstr("--trace FILE"));
   EXPECT_THAT(help, HasSubstr("Usage: spillway run [OPTIONS] -- PROGRAM [ARGUMENTS...]\n"));
@@ -140,10 +140,10 @@ TEST(CompletionInBash, OffersTheOptionsOfAVerb) {
 }
 
 TEST(CompletionInBash, OffersTheValuesOfAnOption) {
-  EXPECT_EQ(offered({"run", "--policy", ""}), (Words{"lru", "clock"}));
+  EXPECT_EQ(offered({"run", "--policy", ""}), (Words{"lru", "clock", "online", "lookahead"}));
   EXPECT_EQ(offered({"run", "--policy", "c"}), Words{"clock"});
   EXPECT_EQ(offered({"run", "--policy", "=", "c"}), Words{"clock"});
-  EXPECT_EQ(offered({"run", "--policy", "="}), (Words{"lru", "clock"}));
+  EXPECT_EQ(offered({"run", "--policy", "="}), (Words{"lru", "clock", "online", "lookahead"}));
   EXPECT_EQ(offered({"run", "--banner", "on", "--in-place", "a"}), Words{"auto"});
   EXPECT_EQ(offered({"hooks", "-d", "re"}), Words{"refuse"});
   EXPECT_EQ(offered({"completion", "z"}), Words{"zsh"});
@@ -165,8 +165,8 @@ TEST(CompletionInOtherShells, NamesEveryVerbAndOption) {
     EXPECT_THAT(zsh, HasSubstr("'" + std::string(verb) + ":"));
     EXPECT_THAT(fish, HasSubstr(" -a " + std::string(verb) + " -d "));
   }
-  EXPECT_THAT(zsh, HasSubstr(":value:(lru clock)'"));
-  EXPECT_THAT(fish, HasSubstr(" -l policy -x -a 'lru clock' "));
+  EXPECT_THAT(zsh, HasSubstr(":value:(lru clock online lookahead)'"));
+  EXPECT_THAT(fish, HasSubstr(" -l policy -x -a 'lru clock online lookahead' "));
 }
 
 TEST(CompletionInOtherShells, IsReadByThem) {

@@ -50,6 +50,7 @@ class Loops : public testing::TestWithParam<Loop> {
     support::Environment environment = support::interposed(support::Gpu::Simulated);
     environment["SPILLWAY_DEVICE_LIMIT"] = std::to_string(GetParam().budget_mib) + "MiB";
     environment["SPILLWAY_LOCKSTEP"] = lockstep ? "on" : "off";
+    if (lockstep) environment["SIMCUDA_QUERY"] = "virtual";
     Seen seen = run(GetParam(), environment, schedule);
     SCOPED_TRACE(support::shell_line(seen.command) + "\n" + seen.finished.err);
     EXPECT_TRUE(seen.finished.ok()) << seen.finished.how();
