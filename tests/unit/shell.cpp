@@ -67,7 +67,7 @@ TEST(Help, TellsWhatTheCommandExitsWith) {
 
 TEST(Help, NamesValuesAndDefaults) {
   const std::string help = spillway({"run", "--help"}).out;
-  EXPECT_THAT(help, HasSubstr("--policy {lru,clock,online,lookahead} "));
+  EXPECT_THAT(help, HasSubstr("--policy {lru,clock,online,lookahead}\n"));
   EXPECT_THAT(help, HasSubstr("(default: 95%)"));
   EXPECT_THAT(help, HasSubstr("--trace FILE"));
   EXPECT_THAT(help, HasSubstr("Usage: spillway run [OPTIONS] -- PROGRAM [ARGUMENTS...]\n"));
