@@ -20,7 +20,7 @@ struct BlockUse {
 // Memory that is there in every lap: an allocation that lives on, or one that is made anew in each.
 struct Block {
   uint64_t bytes = 0;
-  uint32_t first = 0, count = 0;  // its uses, in Cycle::uses
+  uint32_t first = 0, count = 0;  // its uses, in Cycle::uses: at most one by each kernel
   bool lasting = true;            // it is never freed: its last use is followed by its first
   // Otherwise, it is allocated just before kernel `born` and freed just before kernel `dies`: born
   // is below n, dies is above born and at most born + n. What it holds before its first use is not
@@ -41,8 +41,10 @@ struct Cycle {
 
 // The iteration between the marks `lap` and `lap` + 1 of a workload, if it repeats the one before
 // it: the n-th allocation of one is that of the other. Buffers that nobody uses in it are left out,
-// unless they hold data for later: these are lasting blocks without uses. Empty: there is no such
-// iteration, or it does not repeat.
+// unless a later iteration reads them before it writes them: these are lasting blocks without uses.
+// A life of more than a lap counts as one of a lap if nobody uses its rest. Empty: there is no such
+// iteration, or none between marks before it (so it is for lap 0), or it does not repeat, or it
+// uses a buffer beside its successor of the same lap.
 Cycle cycle_of(const Workload& workload, size_t lap);
 
 }  // namespace spillway::policy
