@@ -41,7 +41,7 @@ constexpr auto kAll = std::to_array<Entry>({
      "made up", Kind::Regular, scan_read},
     {"scan-write", "the same, and written: every departure is a copy", "made up", Kind::Regular,
      scan_write},
-    {"gpt-13b-inference",
+    {"inference-13b",
      "32 requests of 1,024 tokens are answered with eight more, by weights that are only read",
      kGpt3, Kind::Regular, gpt_inference},
     {"random", "tensors are used without any order, some more often than others", "made up",
