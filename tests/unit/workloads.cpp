@@ -6,10 +6,12 @@
 
 #include <map>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "policy/cycle.h"
+#include "policy/workload_text.h"
 
 namespace workloads {
 namespace {
@@ -139,6 +141,20 @@ TEST_P(EveryWorkload, IsTheSameEveryTime) {
   for (size_t i = 0; i < one.uses.size(); ++i)
     ASSERT_TRUE(one.uses[i].buffer == other.uses[i].buffer &&
                 one.uses[i].mode == other.uses[i].mode);
+}
+
+TEST_P(EveryWorkload, IsTheSameAfterItWasText) {
+  const Workload workload = GetParam()->make(2);
+  std::stringstream text;
+  spillway::policy::write_workload_text(workload, text);
+  const Workload again = spillway::policy::read_workload_text(text);
+  EXPECT_EQ(again.name, workload.name);
+  EXPECT_EQ(again.names, workload.names);
+  EXPECT_EQ(again.buffers, workload.buffers);
+  ASSERT_EQ(again.events.size(), workload.events.size());
+  std::stringstream once_more;
+  spillway::policy::write_workload_text(again, once_more);
+  EXPECT_TRUE(once_more.str() == text.str());
 }
 
 TEST_P(EveryWorkload, FitsThreeTimesOver) {
