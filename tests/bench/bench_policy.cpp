@@ -3,16 +3,11 @@
 // models in training (tests/workloads). Figures are of a lap in the steady state; LB2 is the lower
 // bound of its time, and the least bytes are those that no policy can avoid (policy/bounds.h).
 // Workloads without a steady state are shown apart: their whole time, against fetching on demand.
-//
-// The last line is of the library's default policy. bytes: those moved over the least, where
-// moving costs time at all. vs_lru: of the speed-up over fetching on demand that LB2 permits, the
-// share that was reached in the worst case. gpt150: that speed-up for GPTs in training with 1.5
-// times the memory, over PCIe 5.
+// The last line is of the library's default policy (policy_verdict.h).
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <cstdio>
 #include <exception>
 #include <fstream>
@@ -23,6 +18,7 @@
 #include <thread>
 
 #include "tests/bench/policy_case.h"
+#include "tests/bench/policy_verdict.h"
 #include "tests/support/arguments.h"
 
 namespace {
@@ -34,7 +30,6 @@ using bench::PolicyFigures;
 using nlohmann::json;
 
 constexpr double kGB = 1e9, kMs = 1e6;
-constexpr std::string_view kJudged = "lookahead";
 
 // --- what is measured ---
 
@@ -72,72 +67,7 @@ class Measurements {
   std::vector<std::jthread> workers_;
 };
 
-double bytes(const PolicyFigures& figures) {
-  return figures.in_bytes + figures.out_bytes;
-}
-double least_bytes(const CaseFigures& figures) {
-  return static_cast<double>(figures.bounds.in_bytes + figures.bounds.out_bytes);
-}
-double lb2(const CaseFigures& figures) {
-  return static_cast<double>(figures.bounds.lb2_ns);
-}
-bool regular(const PolicyCase& which) {
-  return which.workload->kind != workloads::Kind::Irregular;
-}
-
-const PolicyFigures* figures_of(std::string_view policy, const CaseFigures& figures) {
-  const auto found = std::ranges::find(figures.policies, policy, &PolicyFigures::policy);
-  return found == figures.policies.end() || !found->done ? nullptr : &*found;
-}
-
 // --- what is said ---
-
-class Geomean {
- public:
-  void add(double value) {
-    logs_ += std::log(value);
-    count_++;
-  }
-  std::string text() const {
-    return count_ ? fmt::format("{:.3f}", std::exp(logs_ / count_)) : "none";
-  }
-
- private:
-  double logs_ = 0;
-  int count_ = 0;
-};
-
-class Verdict {
- public:
-  void add(const PolicyCase& which, const CaseFigures& figures) {
-    const PolicyFigures* judged = figures_of(kJudged, figures);
-    if (!judged || !regular(which)) return;
-    const double over = judged->ns / lb2(figures);
-    over_.add(over);
-    worst_ = std::max(worst_, over);
-    // Where nothing has to wait for bytes, more of them are no loss.
-    constexpr double kWaits = 1.02;
-    if (lb2(figures) >= kWaits * static_cast<double>(figures.bounds.lb0_ns))
-      bytes_.add(bytes(*judged) / least_bytes(figures));
-    const PolicyFigures* on_demand = figures_of(bench::kOnDemand, figures);
-    if (on_demand && which.workload->name.starts_with("gpt-") && which.ratio == 1.5 &&
-        which.link.name == "h200-pcie5")
-      gpt150_.add(on_demand->ns / judged->ns);
-  }
-
-  std::string line() const {
-    const auto number = [&](double value) {
-      return worst_ > 0 ? fmt::format("{:.3f}", value) : "none";
-    };
-    return fmt::format(
-        "policy: {} time/LB2 geomean={} worst={} bytes geomean={} vs_lru={} gpt150={}", kJudged,
-        over_.text(), number(worst_), bytes_.text(), number(1 / worst_), gpt150_.text());
-  }
-
- private:
-  Geomean over_, bytes_, gpt150_;
-  double worst_ = 0;
-};
 
 void print_header() {
   fmt::print("{:<20} {:<11} {:>5}  {:<14} {:>9} {:>7} {:>8} {:>8} {:>7} {:>9} {:>9}\n", "workload",
@@ -155,23 +85,24 @@ void print_steady(const PolicyCase& which, const CaseFigures& figures) {
   const auto lb0 = static_cast<double>(bounds.lb0_ns);
   fmt::print(
       "{}{:<14} {:>9.2f} {:>7} {:>8.2f} {:>8.2f}  {} kernels, LB0 {:.2f} ms, LB2/LB0 {:.3f}\n",
-      start, "(bound)", lb2(figures) / kMs, "", static_cast<double>(bounds.in_bytes) / kGB,
-      static_cast<double>(bounds.out_bytes) / kGB, figures.kernels, lb0 / kMs, lb2(figures) / lb0);
+      start, "(bound)", figures.lb2_ns() / kMs, "", static_cast<double>(bounds.in_bytes) / kGB,
+      static_cast<double>(bounds.out_bytes) / kGB, figures.kernels, lb0 / kMs,
+      figures.lb2_ns() / lb0);
   for (const PolicyFigures& each : figures.policies) {
     if (!each.done) {
       fmt::print("{}{:<14} did not fit\n", start, each.policy);
       continue;
     }
-    const double least = least_bytes(figures);
+    const double least = figures.least_bytes();
     fmt::print("{}{:<14} {:>9.2f} {:>7.3f} {:>8.2f} {:>8.2f} {:>7} {:>9.2f} {:>9.2f}\n", start,
-               each.policy, each.ns / kMs, each.ns / lb2(figures), each.in_bytes / kGB,
-               each.out_bytes / kGB, least > 0 ? fmt::format("{:.3f}", bytes(each) / least) : "-",
+               each.policy, each.ns / kMs, each.ns / figures.lb2_ns(), each.in_bytes / kGB,
+               each.out_bytes / kGB, least > 0 ? fmt::format("{:.3f}", each.bytes() / least) : "-",
                each.data_ns / kMs, each.room_ns / kMs);
   }
 }
 
 void print_whole(const PolicyCase& which, const CaseFigures& figures) {
-  const PolicyFigures* on_demand = figures_of(bench::kOnDemand, figures);
+  const PolicyFigures* on_demand = figures.of(bench::kOnDemand);
   for (const PolicyFigures& each : figures.policies) {
     if (!each.done) {
       fmt::print("{}{:<14} did not fit\n", head(which), each.policy);
@@ -188,7 +119,7 @@ json row(const PolicyCase& which, const CaseFigures& figures, const PolicyFigure
       {"workload", which.workload->name}, {"link", which.link.name},        {"ratio", which.ratio},
       {"capacity", figures.capacity},     {"policy", each.policy},          {"done", each.done},
       {"whole_ns", each.whole_ns},        {"whole_bytes", each.whole_bytes}};
-  if (!regular(which)) return row;
+  if (!which.regular()) return row;
   row.update({{"kernels", figures.kernels},
               {"ns", each.ns},
               {"in_bytes", each.in_bytes},
@@ -206,14 +137,14 @@ json row(const PolicyCase& which, const CaseFigures& figures, const PolicyFigure
 // Regular workloads come first.
 void measure(const Wanted& wanted, const std::string& file) {
   Measurements measurements(wanted);
-  Verdict verdict;
+  bench::PolicyVerdict verdict;
   json rows = json::array();
   bool whole = false;
   print_header();
   for (size_t i = 0; i < wanted.cases.size(); ++i) {
     const PolicyCase& which = wanted.cases[i];
     const CaseFigures figures = measurements.of(i);
-    if (!regular(which) && !std::exchange(whole, true))
+    if (!which.regular() && !std::exchange(whole, true))
       fmt::print(
           "\nWithout a steady state: of the whole job\n{:<20} {:<11} {:>5}  {:<14} {:>9} {:>7} "
           "{:>8}\n",
@@ -222,7 +153,7 @@ void measure(const Wanted& wanted, const std::string& file) {
       fmt::print("{}one kernel uses {:.2f} GB, and the capacity is {:.2f} GB\n", head(which),
                  static_cast<double>(figures.widest) / kGB,
                  static_cast<double>(figures.capacity) / kGB);
-    else if (regular(which))
+    else if (which.regular())
       print_steady(which, figures);
     else
       print_whole(which, figures);
@@ -255,6 +186,14 @@ std::vector<std::string> workload_names(bool large) {
   return names;
 }
 
+double number(const std::string& ratio) {
+  std::istringstream from(ratio);
+  double value = 0;
+  if (!(from >> value) || !from.eof() || value < 1)
+    throw std::runtime_error("no ratio " + ratio + ": a number of at least 1");
+  return value;
+}
+
 std::vector<PolicyCase> cases(const std::string& names, const std::string& links,
                               const std::string& ratios) {
   std::vector<PolicyCase> cases;
@@ -267,10 +206,10 @@ std::vector<PolicyCase> cases(const std::string& names, const std::string& links
       const policy::Link* found = policy::find_link(link);
       if (!found) throw std::runtime_error("no link " + link);
       for (const std::string& ratio : words(ratios))
-        cases.push_back({entry, *found, std::stod(ratio)});
+        cases.push_back({entry, *found, number(ratio)});
     }
   }
-  std::ranges::stable_partition(cases, regular);
+  std::ranges::stable_partition(cases, &PolicyCase::regular);
   return cases;
 }
 

@@ -2,6 +2,7 @@
 #include "tests/bench/policy_case.h"
 
 #include <algorithm>
+#include <limits>
 #include <span>
 #include <stdexcept>
 
@@ -25,7 +26,10 @@ PolicyFigures run(const policy::Workload& workload, const std::string& name,
   const policy::Replayed replayed = policy::replay(workload, *made, machine);
 
   PolicyFigures figures{.policy = name, .done = replayed.done, .whole_ns = replayed.ns};
-  if (!replayed.done) return figures;
+  if (!replayed.done) {
+    figures.ns = figures.whole_ns = std::numeric_limits<double>::infinity();
+    return figures;
+  }
   for (const Lap& lap : replayed.laps)
     figures.whole_bytes += static_cast<double>(lap.in_bytes + lap.out_bytes);
   const auto steady = std::span(replayed.laps).last((replayed.laps.size() + 2) / 3);
@@ -43,6 +47,11 @@ PolicyFigures run(const policy::Workload& workload, const std::string& name,
 }
 
 }  // namespace
+
+const PolicyFigures* CaseFigures::of(std::string_view policy) const {
+  const auto found = std::ranges::find(policies, policy, &PolicyFigures::policy);
+  return found == policies.end() ? nullptr : &*found;
+}
 
 std::vector<std::string> policy_names() {
   std::vector<std::string> names{std::string(kOnDemand)};
