@@ -26,7 +26,7 @@ CONFIGURE = cmake -S . -G Ninja -DCUDA_HOME=$(CUDA_HOME)
 
 .DEFAULT_GOAL := build
 .PHONY: help build deps build-deps fuzz-deps demo test test-asan test-tsan test-random test-faults soak fuzz bench-launch \
-        bench-alloc bench-live bench-mover bench-trace bench-policy bench-sim bench-start gpu-check format check docs clean
+        bench-alloc bench-live bench-mover bench-policy bench-trace bench-sim bench-start gpu-check format check docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -94,11 +94,11 @@ bench-live: build  ## whole jobs with too little memory against lower bounds, on
 bench-mover: build  ## use of the link, of the budget, and stalls, on the simulated GPU in virtual time
 	@$(BUILD)/tests/bench_mover
 
+bench-policy: build  ## policies against lower bounds on models in training, in modelled time
+	@$(BUILD)/tests/bench_policy
+
 bench-sim: build  ## PTX instructions a second of the simulated GPU
 	@$(BUILD)/tests/sim_ptx_bench
-
-bench-policy: build  ## every policy against workloads and lower bounds, in the replay model
-	@$(BUILD)/tests/bench_policy
 
 bench-trace: build  ## what tracing costs: nanoseconds and bytes an event, and how fast it is read
 	@$(BUILD)/tests/bench_trace

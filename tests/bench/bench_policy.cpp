@@ -1,212 +1,250 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every policy against every workload in the replay model, over budgets and links, held against
-// lower bounds. Rows are laps in the steady state; workloads that do not repeat are judged by their
-// whole time. Last line:
-// policy: lookahead time/LB2 geomean=<x> worst=<x> bytes geomean=<x> vs_lru=<x> gpt150=<x>
-//   bytes   moved by a lap, to the least that must be, where LB2 is 2 % or more over the kernels
-//   vs_lru  the worst share of the speed-up over lru on demand that the bound allows
-//   gpt150  speed-up over lru on demand: GPT at 1.5x over PCIe 5
+// Policies against what no policy can beat, in modelled time (policy/replay.h), on workloads of
+// models in training (tests/workloads). Figures are of a lap in the steady state; LB2 is the lower
+// bound of its time, and the least bytes are those that no policy can avoid (policy/bounds.h).
+// Workloads without a steady state are shown apart: their whole time, against fetching on demand.
+// The last line is of the library's default policy (policy_verdict.h).
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <cstdio>
-#include <mutex>
-#include <string>
+#include <exception>
+#include <fstream>
+#include <future>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <stdexcept>
 #include <thread>
 
-#include "policy/bounds.h"
-#include "policy/replay.h"
+#include "tests/bench/policy_case.h"
+#include "tests/bench/policy_verdict.h"
 #include "tests/support/arguments.h"
-#include "tests/workloads/workloads.h"
 
 namespace {
 
-using namespace spillway::policy;
-using workloads::Entry;
+namespace policy = spillway::policy;
+using bench::CaseFigures;
+using bench::PolicyCase;
+using bench::PolicyFigures;
+using nlohmann::json;
 
-constexpr std::string_view kDemand = "lru on demand";
+constexpr double kGB = 1e9, kMs = 1e6;
+
+// --- what is measured ---
 
 struct Wanted {
-  std::string workloads = "all", ratios = "1.25,1.5,2,3", links = "h200-pcie5,gh200-c2c";
-  int iterations = 10, threads = 2;
-  uint64_t piece_mib = 64;
+  std::vector<PolicyCase> cases;
+  std::vector<std::string> policies;
+  unsigned iterations = workloads::kIterations;
+  int jobs = 2;
 };
 
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> parts;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t end = std::min(text.find(',', begin), text.size());
-    if (end > begin) parts.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
+// Each case for itself, some at once; the answers come in the order of the cases.
+class Measurements {
+ public:
+  explicit Measurements(const Wanted& wanted) : answers_(wanted.cases.size()) {
+    for (int i = 0; i < wanted.jobs; ++i) {
+      workers_.emplace_back([this, &wanted] {
+        for (size_t next; (next = next_++) < answers_.size();) {
+          try {
+            answers_[next].set_value(
+                bench::measure(wanted.cases[next], wanted.policies, wanted.iterations));
+          } catch (...) {
+            answers_[next].set_exception(std::current_exception());
+          }
+        }
+      });
+    }
   }
-  return parts;
-}
+  ~Measurements() { next_ = answers_.size(); }  // nobody wants what has not been begun
 
-struct Row {
-  const Entry* entry = nullptr;
-  std::string ratio, link;
-  struct Of {
-    std::string policy;
-    double ms = 0;  // of a lap; of the whole job where it does not repeat
-    Replayed::Lap lap;
-    bool done = false;
-  };
-  std::vector<Of> policies;
-  Bounds bounds;
-  bool fits = true;  // no kernel alone is more than the capacity
+  CaseFigures of(size_t which) { return answers_[which].get_future().get(); }
+
+ private:
+  std::vector<std::promise<CaseFigures>> answers_;
+  std::atomic<size_t> next_{0};
+  std::vector<std::jthread> workers_;
 };
 
-double geomean(const std::vector<double>& values) {
-  double sum = 0;
-  for (const double value : values) sum += std::log(value);
-  return values.empty() ? 0 : std::exp(sum / static_cast<double>(values.size()));
+// --- what is said ---
+
+void print_header() {
+  fmt::print("{:<20} {:<11} {:>5}  {:<14} {:>9} {:>7} {:>8} {:>8} {:>7} {:>9} {:>9}\n", "workload",
+             "link", "ratio", "policy", "ms/lap", "/LB2", "GB in", "GB out", "/least", "data ms",
+             "room ms");
 }
 
-Row::Of run(const Workload& workload, const Entry& entry, Machine machine, std::string policy) {
-  machine.on_demand = policy == kDemand;
-  const auto made = find_policy(machine.on_demand ? "lru" : policy)->make();
-  const Replayed replayed = replay(workload, *made, machine);
-  Row::Of of{std::move(policy), 0, {}, replayed.done && !replayed.laps.empty()};
-  if (!of.done) return of;
-  // The median of the last third.
-  std::vector<Replayed::Lap> last(
-      replayed.laps.end() - static_cast<long>((replayed.laps.size() + 2) / 3), replayed.laps.end());
-  std::ranges::sort(last, {}, &Replayed::Lap::ns);
-  of.lap = last[last.size() / 2];
-  of.ms = (entry.regular ? of.lap.ns : replayed.ns) / 1e6;
-  return of;
+std::string head(const PolicyCase& which) {
+  return fmt::format("{:<20} {:<11} {:>5}  ", which.workload->name, which.link.name, which.ratio);
 }
 
-void fill(Row& row, const Workload& workload, uint64_t piece_bytes) {
-  Machine machine;
-  machine.piece_bytes = piece_bytes;
-  machine.link = *find_link(row.link);
-  machine.capacity = static_cast<uint64_t>(static_cast<double>(workloads::peak_bytes(workload)) /
-                                           std::stod(row.ratio));
-  row.fits = workloads::widest_kernel(workload) <= machine.capacity;
-  if (!row.fits) return;
-  if (row.entry->regular)
-    row.bounds = bounds_of(cycle_of(workload, 5), machine.capacity, machine.link);
-  row.policies.push_back(run(workload, *row.entry, machine, std::string(kDemand)));
-  for (const PolicyEntry& policy : policies())
-    row.policies.push_back(run(workload, *row.entry, machine, std::string(policy.name)));
-}
-
-void print(const Row& row) {
-  std::string out;
-  const auto gb = [](uint64_t bytes) { return static_cast<double>(bytes) / 1e9; };
-  if (!row.fits) {
-    fmt::print("{:<22}{:<6}{:<12}one kernel uses more than that\n", row.entry->name, row.ratio,
-               row.link);
-    return;
-  }
-  for (const Row::Of& of : row.policies) {
-    out += fmt::format("{:<22}{:<6}{:<12}{:<15}", row.entry->name, row.ratio, row.link, of.policy);
-    if (!of.done) {
-      out += "out of memory\n";
+void print_steady(const PolicyCase& which, const CaseFigures& figures) {
+  const std::string start = head(which);
+  const policy::Bounds& bounds = figures.bounds;
+  const auto lb0 = static_cast<double>(bounds.lb0_ns);
+  fmt::print(
+      "{}{:<14} {:>9.2f} {:>7} {:>8.2f} {:>8.2f}  {} kernels, LB0 {:.2f} ms, LB2/LB0 {:.3f}\n",
+      start, "(bound)", figures.lb2_ns() / kMs, "", static_cast<double>(bounds.in_bytes) / kGB,
+      static_cast<double>(bounds.out_bytes) / kGB, figures.kernels, lb0 / kMs,
+      figures.lb2_ns() / lb0);
+  for (const PolicyFigures& each : figures.policies) {
+    if (!each.done) {
+      fmt::print("{}{:<14} did not fit\n", start, each.policy);
       continue;
     }
-    out += fmt::format("{:>10.1f}", of.ms);
-    if (row.entry->regular) {
-      const auto least = static_cast<double>(row.bounds.in_bytes + row.bounds.out_bytes);
-      const auto moved = static_cast<double>(of.lap.in_bytes + of.lap.out_bytes);
-      out += fmt::format("{:>8.3f}{:>9.2f}{:>9.2f}{:>9.1f}{:>9.1f}{:>9}",
-                         of.ms * 1e6 / static_cast<double>(row.bounds.lb2_ns), gb(of.lap.in_bytes),
-                         gb(of.lap.out_bytes), of.lap.data_ns / 1e6, of.lap.room_ns / 1e6,
-                         least > 0 ? fmt::format("{:.3f}", moved / least) : "-");
-    } else {
-      out += fmt::format("{:>8.3f} of lru on demand", of.ms / row.policies[0].ms);
-    }
-    out += "\n";
+    const double least = figures.least_bytes();
+    fmt::print("{}{:<14} {:>9.2f} {:>7.3f} {:>8.2f} {:>8.2f} {:>7} {:>9.2f} {:>9.2f}\n", start,
+               each.policy, each.ns / kMs, each.ns / figures.lb2_ns(), each.in_bytes / kGB,
+               each.out_bytes / kGB, least > 0 ? fmt::format("{:.3f}", each.bytes() / least) : "-",
+               each.data_ns / kMs, each.room_ns / kMs);
   }
-  if (row.entry->regular)
-    out += fmt::format("{:<22}{:<6}{:<12}{:<15}{:>10.1f}{:>8}{:>9.2f}{:>9.2f}\n", row.entry->name,
-                       row.ratio, row.link, "(LB2)", static_cast<double>(row.bounds.lb2_ns) / 1e6,
-                       fmt::format("LB0*{:.2f}", static_cast<double>(row.bounds.lb2_ns) /
-                                                     static_cast<double>(row.bounds.lb0_ns)),
-                       gb(row.bounds.in_bytes), gb(row.bounds.out_bytes));
-  fmt::print("{}", out);
-  std::fflush(stdout);
 }
 
-void sum_up(const std::vector<Row>& rows) {
-  std::vector<double> times, bytes, gpt, permitted;
-  double share = 1, worst_bytes = 0, irregular = 0;
-  for (const Row& row : rows) {
-    if (!row.fits) continue;
-    const Row::Of &demand = row.policies.front(), &ahead = row.policies.back();
-    if (!ahead.done) continue;
-    if (!row.entry->regular) {
-      irregular = std::max(irregular, ahead.ms / demand.ms);
+void print_whole(const PolicyCase& which, const CaseFigures& figures) {
+  const PolicyFigures* on_demand = figures.of(bench::kOnDemand);
+  for (const PolicyFigures& each : figures.policies) {
+    if (!each.done) {
+      fmt::print("{}{:<14} did not fit\n", head(which), each.policy);
       continue;
     }
-    const auto bound = static_cast<double>(row.bounds.lb2_ns);
-    times.push_back(ahead.lap.ns / bound);
-    share = std::min(share, bound / ahead.lap.ns);
-    constexpr double kOver = 1.02;
-    if (bound >= kOver * static_cast<double>(row.bounds.lb0_ns)) {
-      bytes.push_back(static_cast<double>(ahead.lap.in_bytes + ahead.lap.out_bytes) /
-                      static_cast<double>(row.bounds.in_bytes + row.bounds.out_bytes));
-      worst_bytes = std::max(worst_bytes, bytes.back());
-    }
-    if (row.entry->gpt && row.ratio == "1.5" && row.link == "h200-pcie5") {
-      gpt.push_back(demand.ms / ahead.ms);
-      permitted.push_back(demand.lap.ns / bound);
+    fmt::print("{}{:<14} {:>9.2f} {:>7} {:>8.2f}\n", head(which), each.policy, each.whole_ns / kMs,
+               on_demand ? fmt::format("{:.3f}", on_demand->whole_ns / each.whole_ns) : "-",
+               each.whole_bytes / kGB);
+  }
+}
+
+json row(const PolicyCase& which, const CaseFigures& figures, const PolicyFigures& each) {
+  json row = {
+      {"workload", which.workload->name}, {"link", which.link.name},        {"ratio", which.ratio},
+      {"capacity", figures.capacity},     {"policy", each.policy},          {"done", each.done},
+      {"whole_ns", each.whole_ns},        {"whole_bytes", each.whole_bytes}};
+  if (!which.regular()) return row;
+  row.update({{"kernels", figures.kernels},
+              {"ns", each.ns},
+              {"in_bytes", each.in_bytes},
+              {"out_bytes", each.out_bytes},
+              {"data_ns", each.data_ns},
+              {"room_ns", each.room_ns},
+              {"lb0_ns", figures.bounds.lb0_ns},
+              {"lb1_ns", figures.bounds.lb1_ns},
+              {"lb2_ns", figures.bounds.lb2_ns},
+              {"least_in_bytes", figures.bounds.in_bytes},
+              {"least_out_bytes", figures.bounds.out_bytes}});
+  return row;
+}
+
+// Regular workloads come first.
+void measure(const Wanted& wanted, const std::string& file) {
+  Measurements measurements(wanted);
+  bench::PolicyVerdict verdict;
+  json rows = json::array();
+  bool whole = false;
+  print_header();
+  for (size_t i = 0; i < wanted.cases.size(); ++i) {
+    const PolicyCase& which = wanted.cases[i];
+    const CaseFigures figures = measurements.of(i);
+    if (!which.regular() && !std::exchange(whole, true))
+      fmt::print(
+          "\nWithout a steady state: of the whole job\n{:<20} {:<11} {:>5}  {:<14} {:>9} {:>7} "
+          "{:>8}\n",
+          "workload", "link", "ratio", "policy", "ms", "speed", "GB");
+    if (figures.widest > figures.capacity)
+      fmt::print("{}one kernel uses {:.2f} GB, and the capacity is {:.2f} GB\n", head(which),
+                 static_cast<double>(figures.widest) / kGB,
+                 static_cast<double>(figures.capacity) / kGB);
+    else if (which.regular())
+      print_steady(which, figures);
+    else
+      print_whole(which, figures);
+    std::fflush(stdout);
+    verdict.add(which, figures);
+    for (const PolicyFigures& each : figures.policies) rows.push_back(row(which, figures, each));
+  }
+  if (!file.empty() && !(std::ofstream(file) << rows.dump(1) << "\n"))
+    throw std::runtime_error("cannot write " + file);
+  fmt::print("{}\n", verdict.line());
+}
+
+// --- what is asked for ---
+
+std::vector<std::string> words(const std::string& list) {
+  std::vector<std::string> all;
+  std::istringstream from(list);
+  for (std::string word; std::getline(from, word, ',');) all.push_back(word);
+  return all;
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  return fmt::format("{}", fmt::join(names, ","));
+}
+
+std::vector<std::string> workload_names(bool large) {
+  std::vector<std::string> names;
+  for (const workloads::Entry& entry : workloads::all())
+    if (large || entry.kind != workloads::Kind::Large) names.emplace_back(entry.name);
+  return names;
+}
+
+double number(const std::string& ratio) {
+  std::istringstream from(ratio);
+  double value = 0;
+  if (!(from >> value) || !from.eof() || value < 1)
+    throw std::runtime_error("no ratio " + ratio + ": a number of at least 1");
+  return value;
+}
+
+std::vector<PolicyCase> cases(const std::string& names, const std::string& links,
+                              const std::string& ratios) {
+  std::vector<PolicyCase> cases;
+  for (const std::string& name : words(names)) {
+    const workloads::Entry* entry = workloads::find(name);
+    if (!entry)
+      throw std::runtime_error(
+          fmt::format("no workload {}: there are {}", name, joined(workload_names(true))));
+    for (const std::string& link : words(links)) {
+      const policy::Link* found = policy::find_link(link);
+      if (!found) throw std::runtime_error("no link " + link);
+      for (const std::string& ratio : words(ratios))
+        cases.push_back({entry, *found, number(ratio)});
     }
   }
-  fmt::print(
-      "{} rows of jobs that repeat; bytes worst={:.3f}; the bound permits gpt150={:.3f}; jobs that "
-      "do not repeat take at worst {:.3f} of lru on demand\n",
-      times.size(), worst_bytes, geomean(permitted), irregular);
-  fmt::print(
-      "policy: lookahead time/LB2 geomean={:.4f} worst={:.4f} bytes geomean={:.3f} vs_lru={:.3f} "
-      "gpt150={:.3f}\n",
-      geomean(times), times.empty() ? 0 : std::ranges::max(times), geomean(bytes), share,
-      geomean(gpt));
+  std::ranges::stable_partition(cases, &PolicyCase::regular);
+  return cases;
+}
+
+std::vector<std::string> known(const std::vector<std::string>& policies) {
+  const std::vector<std::string> all = bench::policy_names();
+  for (const std::string& name : policies)
+    if (std::ranges::find(all, name) == all.end())
+      throw std::runtime_error(fmt::format("no policy {}: there are {}", name, joined(all)));
+  return policies;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   support::Arguments arguments(
-      "Holds every policy against workloads and bounds, in the replay model.");
+      "Compares policies with lower bounds, in modelled time, on models in training.");
+  std::string names = joined(workload_names(false)), links = "h200-pcie5,gh200-c2c",
+              ratios = "1.25,1.5,2,3", policies = joined(bench::policy_names()), file;
   Wanted wanted;
-  arguments.add("--workloads", wanted.workloads, "Which, with commas between them");
-  arguments.add("--ratios", wanted.ratios, "Of the most that is allocated at once to the budget");
-  arguments.add("--links", wanted.links, "Which");
-  arguments.add("--iterations", wanted.iterations, "Of each");
-  arguments.add("--piece", wanted.piece_mib, "MiB that move as a whole");
-  arguments.add("--threads", wanted.threads, "At once");
+  arguments.add("--workloads", names, "Which, with commas between them");
+  arguments.add("--ratios", ratios, "Of the most that is allocated at once to the capacity");
+  arguments.add("--links", links, "Which");
+  arguments.add("--policies", policies, "Which");
+  arguments.add("--iterations", wanted.iterations, "Of each workload").between(4, 1000);
+  arguments.add("--jobs", wanted.jobs, "Cases at once").between(1, 64);
+  arguments.add("--json", file, "Where all figures go, in nanoseconds and bytes");
   if (!arguments.parse(argc, argv)) return arguments.status();
-  const auto names = split(wanted.workloads);
-  std::vector<Row> rows;
-  std::vector<std::pair<size_t, size_t>> jobs;  // of one workload
-  for (const Entry& entry : workloads::all()) {
-    if (wanted.workloads != "all" && std::ranges::find(names, entry.name) == names.end()) continue;
-    const size_t first = rows.size();
-    for (const std::string& ratio : split(wanted.ratios))
-      for (const std::string& link : split(wanted.links))
-        rows.push_back({&entry, ratio, link, {}, {}, true});
-    jobs.emplace_back(first, rows.size());
+  try {
+    wanted.cases = cases(names, links, ratios);
+    wanted.policies = known(words(policies));
+    measure(wanted, file);
+  } catch (const std::exception& error) {
+    std::fflush(stdout);
+    fmt::print(stderr, "bench_policy: {}\n", error.what());
+    return 1;
   }
-  fmt::print("{:<22}{:<6}{:<12}{:<15}{:>10}{:>8}{:>9}{:>9}{:>9}{:>9}{:>9}\n", "workload", "ratio",
-             "link", "policy", "ms", "/LB2", "GB in", "GB out", "data ms", "room ms", "/minimum");
-  std::atomic<size_t> next{0};
-  std::mutex printing;
-  std::vector<std::thread> threads;
-  for (int t = 0; t < wanted.threads; t++)
-    threads.emplace_back([&] {
-      for (size_t job; (job = next++) < jobs.size();) {
-        const auto [first, last] = jobs[job];
-        const Workload workload = rows[first].entry->make(wanted.iterations);
-        for (size_t r = first; r < last; r++) fill(rows[r], workload, wanted.piece_mib << 20);
-        const std::lock_guard one(printing);
-        for (size_t r = first; r < last; r++) print(rows[r]);
-      }
-    });
-  for (std::thread& thread : threads) thread.join();
-  sum_up(rows);
   return 0;
 }

@@ -2,72 +2,56 @@
 #include "tests/workloads/workloads.h"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
-#include "tests/workloads/others.h"
-#include "tests/workloads/transformer.h"
+#include "tests/workloads/generators.h"
 
 namespace workloads {
-
 namespace {
 
 using spillway::policy::Event;
-using spillway::policy::Use;
 
-const Entry kAll[] = {
-    {"gpt-1.3b-8k", "24 layers of 2048, Adam, 8,192 tokens a step", true, true,
-     [](int n) {
-       return train({.name = "gpt-1.3b-8k", .layers = 24, .width = 2048, .tokens = 8192}, n);
-     }},
-    {"gpt-1.3b-32k", "the same, 32,768 tokens", true, true,
-     [](int n) {
-       return train({.name = "gpt-1.3b-32k", .layers = 24, .width = 2048, .tokens = 32768}, n);
-     }},
-    {"gpt-6.7b-16k", "32 layers of 4096, Adam, 16,384 tokens a step", true, true,
-     [](int n) {
-       return train({.name = "gpt-6.7b-16k", .layers = 32, .width = 4096, .tokens = 16384}, n);
-     }},
-    {"gpt-13b-32k", "40 layers of 5120, Adam, 32,768 tokens a step", true, true,
-     [](int n) {
-       return train({.name = "gpt-13b-32k", .layers = 40, .width = 5120, .tokens = 32768}, n);
-     }},
-    {"gpt-6.7b-accumulated", "four micro-batches of 8,192 tokens", true, true,
-     [](int n) {
-       return train({.name = "gpt-6.7b-accumulated",
-                     .layers = 32,
-                     .width = 4096,
-                     .tokens = 8192,
-                     .micro_batches = 4},
-                    n);
-     }},
-    {"gpt-6.7b-checkpointed", "32,768 tokens, activations made again", true, true,
-     [](int n) {
-       return train({.name = "gpt-6.7b-checkpointed",
-                     .layers = 32,
-                     .width = 4096,
-                     .tokens = 32768,
-                     .checkpointed = true},
-                    n);
-     }},
-    {"bert-large", "24 layers of 1024, 32 sequences of 512", true, false,
-     [](int n) {
-       return train({.name = "bert-large",
-                     .layers = 24,
-                     .width = 1024,
-                     .tokens = 32 * 512,
-                     .sequence = 512,
-                     .vocabulary = 30'522},
-                    n);
-     }},
-    {"resnet50", "batch 1024", true, false, resnet50},
-    {"unet3d-192", "volumes of 192^3, batch 2", true, false, unet3d},
-    {"lstm", "four layers of 4096 over 256 steps", true, false, lstm},
-    {"scan-r", "256 tensors of 128 MiB, read in turn", true, false,
-     [](int n) { return scan(n, false); }},
-    {"scan-rw", "the same, changed in turn", true, false, [](int n) { return scan(n, true); }},
-    {"inference-30b", "a prompt and 16 tokens of each of 32 sequences", true, false, infer},
-    {"random", "any two of 256 tensors", false, false, random_access},
-    {"two-phases", "a loop that becomes another half-way", false, false, two_phases},
-};
+constexpr const char* kGpt3 = "Brown et al. 2020 (GPT-3), table 2.1";
+
+constexpr auto kAll = std::to_array<Entry>({
+    {"gpt-1.3b-8k", "a GPT of 1.3 billion weights with Adam, 8,192 tokens a step: mostly states",
+     kGpt3, Kind::Regular, gpt_1b3_8k},
+    {"gpt-1.3b-32k", "the same with 32,768 tokens: mostly activations", kGpt3, Kind::Regular,
+     gpt_1b3_32k},
+    {"gpt-6.7b-16k", "6.7 billion weights, 16,384 tokens", kGpt3, Kind::Regular, gpt_6b7_16k},
+    {"gpt-13b-32k", "13 billion weights, 32,768 tokens", kGpt3, Kind::Regular, gpt_13b_32k},
+    {"gpt-6.7b-accumulate", "gradients of four batches of 8,192 tokens are added up before a step",
+     kGpt3, Kind::Regular, gpt_accumulating},
+    {"gpt-6.7b-checkpoint",
+     "layers keep their inputs alone and are run again in the backward pass; 32,768 tokens",
+     "the same; Chen et al. 2016", Kind::Regular, gpt_checkpointing},
+    {"gpt-1.3b-evaluate",
+     "an iteration is five steps of gpt-1.3b-8k and two batches without gradients", kGpt3,
+     Kind::Regular, gpt_evaluating},
+    {"bert-large", "32 sequences of 512 tokens, attention with its probabilities kept",
+     "Devlin et al. 2019", Kind::Regular, bert_large},
+    {"resnet-50", "256 images of 224 x 224, batch normalisation, momentum", "He et al. 2016",
+     Kind::Regular, resnet50},
+    {"unet-3d", "two volumes of 192 x 192 x 192 through six levels",
+     "Isensee et al. 2021 (nnU-Net)", Kind::Regular, unet3d},
+    {"lstm", "four layers of 4,096 over 128 time steps: small kernels, shared weights",
+     "Jozefowicz et al. 2016, unrolled further", Kind::Regular, lstm},
+    {"scan-read", "tensors are read one after the other, again and again: recency at its worst",
+     "made up", Kind::Regular, scan_read},
+    {"scan-write", "the same, and written: every departure is a copy", "made up", Kind::Regular,
+     scan_write},
+    {"inference-13b",
+     "32 requests of 1,024 tokens are answered with eight more, by weights that are only read",
+     kGpt3, Kind::Regular, gpt_inference},
+    {"random", "tensors are used without any order, some more often than others", "made up",
+     Kind::Irregular, random_access},
+    {"gpt-1.3b-grow", "gpt-1.3b-8k, whose steps have twice the tokens from half-way on",
+     "the same as gpt-1.3b-8k; batches grow as in Brown et al. 2020, appendix B", Kind::Irregular,
+     gpt_growing},
+    {"gpt-1.3b-long", "gradients of 192 batches are added up: 100,000 kernels an iteration", kGpt3,
+     Kind::Large, gpt_long},
+});
 
 }  // namespace
 
@@ -75,25 +59,32 @@ std::span<const Entry> all() {
   return kAll;
 }
 
+const Entry* find(std::string_view name) {
+  const auto found = std::ranges::find(kAll, name, &Entry::name);
+  return found == kAll.end() ? nullptr : &*found;
+}
+
 uint64_t peak_bytes(const Workload& workload) {
-  uint64_t now = 0, most = 0;
+  uint64_t bytes = 0, most = 0;
   for (const Event& event : workload.events) {
-    if (event.kind == Event::Kind::Allocate) now += workload.buffers[event.buffer];
-    if (event.kind == Event::Kind::Free) now -= workload.buffers[event.buffer];
-    most = std::max(most, now);
+    if (event.kind == Event::Kind::Allocate) bytes += workload.buffers[event.buffer];
+    if (event.kind == Event::Kind::Free) bytes -= workload.buffers[event.buffer];
+    most = std::max(most, bytes);
   }
   return most;
 }
 
 uint64_t widest_kernel(const Workload& workload) {
-  uint64_t widest = 0;
-  for (const Event& event : workload.events) {
-    if (event.kind != Event::Kind::Kernel) continue;
-    uint64_t sum = 0;
-    for (const Use& use : workload.uses_of(event)) sum += workload.buffers[use.buffer];
-    widest = std::max(widest, sum);
+  std::vector<size_t> seen(workload.buffers.size(), 0);  // by the kernel at this place, and one
+  uint64_t most = 0;
+  for (size_t i = 0; i < workload.events.size(); ++i) {
+    if (workload.events[i].kind != Event::Kind::Kernel) continue;
+    uint64_t bytes = 0;
+    for (const auto& use : workload.uses_of(workload.events[i]))
+      if (std::exchange(seen[use.buffer], i + 1) != i + 1) bytes += workload.buffers[use.buffer];
+    most = std::max(most, bytes);
   }
-  return widest;
+  return most;
 }
 
 }  // namespace workloads

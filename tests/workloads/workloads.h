@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Jobs as policies are judged by: what published models do to memory, by formula from their
-// configurations. Sizes are those of real jobs; nothing of them is ever allocated. Tensors of less
-// than 2 MiB are left out, as the library leaves them to the driver.
-//
-// Durations by roofline: the longer of flops and bytes, and 3 us. 600 TFLOP/s in bf16, what large
-// products reach on an H200 (papers put it at 60 % of 989); 4.0 TB/s of HBM, measured there.
+// The workloads that policies are judged by, as kernels of an H200 would run them when everything
+// fits: sizes and modes of tensors are those of the models named, durations are by roofline
+// (job.h). A new one is one function and one row (workloads.cpp).
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -14,24 +12,29 @@
 
 namespace workloads {
 
-using spillway::policy::Workload;
+enum class Kind : uint8_t {
+  Regular,    // from its second iteration on, each repeats the one before it
+  Irregular,  // it does not, or not always: there is no steady state to bound
+  Large,      // regular, and long enough to time a planner with
+};
 
 struct Entry {
   std::string_view name;
-  std::string_view about;
-  // Each iteration repeats the one before, from the second on. The others are judged by their whole
-  // time.
-  bool regular;
-  bool gpt;
-  Workload (*make)(int iterations);
+  std::string_view meaning;
+  std::string_view source;  // of its sizes
+  Kind kind;
+  // Everything that lasts is allocated and filled before the first of `iterations` marks.
+  spillway::policy::Workload (*make)(unsigned iterations);
 };
 
 std::span<const Entry> all();
-// 100,000 kernels an iteration.
-Workload large(int iterations);
+const Entry* find(std::string_view name);  // null: there is none of that name
 
-// The most that is allocated at once; the most that one kernel uses.
-uint64_t peak_bytes(const Workload& workload);
-uint64_t widest_kernel(const Workload& workload);
+// As many as policies need to reach a steady state and to be measured in it.
+inline constexpr unsigned kIterations = 12;
+
+// The most that is allocated at once, and the most that one kernel uses. In bytes.
+uint64_t peak_bytes(const spillway::policy::Workload& workload);
+uint64_t widest_kernel(const spillway::policy::Workload& workload);
 
 }  // namespace workloads

@@ -2,13 +2,6 @@
 // The table of machines. Marks: [R] reported by others for this part, [I] inferred, [D] data sheet.
 #include "tests/sim/driver/profile.h"
 
-#include <fmt/format.h>
-
-#include <string>
-
-#include "tests/sim/driver/report.h"
-#include "tests/sim/driver/settings.h"
-
 namespace sim {
 namespace {
 
@@ -81,22 +74,10 @@ constexpr Profile kProfiles[] = {
                        .zero_copy_store_rate = 68}),
 };
 
-const Profile& choose() {
-  std::string names;
-  for (const Profile& profile : kProfiles) {
-    if (profile.name == settings().profile) return profile;
-    names.append(names.empty() ? "" : ", ").append(profile.name);
-  }
-  complain(fmt::format("SIMCUDA_PROFILE={}: there are {}; using {}", settings().profile, names,
-                       kProfiles[0].name));
-  return kProfiles[0];
-}
-
 }  // namespace
 
-const Profile& profile() {
-  static const Profile& chosen = choose();
-  return chosen;
+std::span<const Profile> profiles() {
+  return kProfiles;
 }
 
 }  // namespace sim

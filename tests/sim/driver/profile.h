@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace sim {
@@ -45,6 +46,8 @@ struct Profile {
   double unmap_ns = 0, unmap_mib_ns = 0;
   double release_ns = 0, release_mib_ns = 0;
 };
+
+std::span<const Profile> profiles();
 
 // The profile that SIMCUDA_PROFILE names; for an unknown name the default, said once on stderr.
 const Profile& profile();
