@@ -24,6 +24,7 @@ class Course {
   // The job does, just now, what was planned.
   bool followed() const { return followed_; }
   uint64_t laps() const { return laps_; }  // that were followed to their end
+  const Cycle* cycle() const { return follower_ ? &follower_->loop().cycle : nullptr; }
 
   // Events, in their order.
   void allocated(uint64_t event, Handle range);

@@ -9,11 +9,12 @@
 #include "policy/builtin.h"
 #include "policy/course.h"
 #include "policy/online.h"
+#include "policy/verdict.h"
 
 namespace spillway::policy {
 namespace {
 
-constexpr size_t kHistoryBytes = 64 << 20;
+constexpr size_t kHistoryBytes = 256 << 20;
 // For kernels that have not been timed.
 constexpr uint64_t kGuessedKernel = 3'000;  // ns
 // So many launches in a row must use other memory than their twins before these are given up.
@@ -37,6 +38,20 @@ class Planning final : public Thought {
   Loop loop;
   const PlanTerms terms;
   Plan plan;
+};
+
+class Judging final : public Thought {
+ public:
+  Judging(Cycle cycle, const Terms& terms, double lap_ns)
+      : cycle_(std::move(cycle)), terms_(terms), lap_ns_(lap_ns) {}
+  void run() override { verdict_ = verdict_of(cycle_, terms_.capacity, terms_.link, lap_ns_); }
+  std::string about() const override { return text_of(verdict_, "it takes"); }
+
+ private:
+  const Cycle cycle_;
+  const Terms terms_;
+  const double lap_ns_;
+  Verdict verdict_;
 };
 
 class Lookahead final : public Policy {
@@ -140,6 +155,12 @@ class Lookahead final : public Policy {
     planned_for_ = distance;
     return std::make_unique<Planning>(std::move(*loop),
                                       PlanTerms{terms_.capacity, terms_.link, terms_.move_ns});
+  }
+
+  uint64_t laps() const override { return course_.laps(); }
+  std::unique_ptr<Thought> judge(double lap_ns) const override {
+    if (!course_.cycle()) return nullptr;
+    return std::make_unique<Judging>(*course_.cycle(), terms_, lap_ns);
   }
 
   void take_back(std::unique_ptr<Thought> thought) override {

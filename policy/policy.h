@@ -101,6 +101,10 @@ class Policy {
   // Null: it turned out that there is nothing to think about.
   virtual std::unique_ptr<Thought> think() { return nullptr; }
   virtual void take_back(std::unique_ptr<Thought>) {}
+  // Iterations that were as planned, since the plan was taken up; and what is to be said of a job
+  // whose iterations take so long (verdict.h). Not taken back.
+  virtual uint64_t laps() const { return 0; }
+  virtual std::unique_ptr<Thought> judge(double /*lap_ns*/) const { return nullptr; }
 };
 
 struct PolicyEntry {

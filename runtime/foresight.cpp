@@ -7,6 +7,7 @@
 #include "runtime/ledger.h"
 #include "runtime/log.h"
 #include "runtime/thread.h"
+#include "runtime/trace/recorder.h"
 
 namespace spillway {
 
@@ -17,6 +18,8 @@ namespace {
 constexpr uint64_t kNear = 4;
 // The budget changes a little with every allocation that the driver serves; plans do not.
 constexpr uint64_t kNoticed = 100;
+// Iterations that must have been as planned before something is said of them.
+constexpr size_t kJudgedLaps = 3;
 
 bool present(const Piece& piece) {
   switch (piece.residency) {
@@ -30,6 +33,18 @@ bool present(const Piece& piece) {
 }
 
 }  // namespace
+
+template <class Work>
+void Foresight::guarded(Work&& work) noexcept {
+  std::lock_guard held(mutex_);
+  try {
+    work();
+  } catch (...) {
+    watching_.store(false);
+    log_line(LogLevel::Warn,
+             "no host memory to remember the program's calls in: looks no longer ahead");
+  }
+}
 
 void Sighting::add(const Range& range) {
   const uint32_t handle = range.foreseen.load(std::memory_order_relaxed);
@@ -92,8 +107,9 @@ void Foresight::tell(Range& range) noexcept {
       pieces_[piece.id] = &piece;
     }
   }
-  std::lock_guard held(mutex_);
-  range.foreseen.store(policy_->allocated(range.bytes, pieces) + 1, std::memory_order_relaxed);
+  guarded([&] {
+    range.foreseen.store(policy_->allocated(range.bytes, pieces) + 1, std::memory_order_relaxed);
+  });
 }
 
 void Foresight::came_alive(Range& range) noexcept {
@@ -121,36 +137,66 @@ Piece* Foresight::find(uint32_t id) const noexcept {
 
 bool Foresight::launched(const Sighting& seen) noexcept {
   if (!watching()) return false;
-  std::lock_guard held(mutex_);
-  const bool proposes = policy_->launched(seen.signature(), seen.touches());
-  timing_.store(policy_->timing(), std::memory_order_relaxed);
-  fast_path.timed.store(policy_->timing(), std::memory_order_relaxed);
-  return proposes || policy_->wants_to_think();
+  bool asks = false;
+  guarded([&] {
+    asks = policy_->launched(seen.signature(), seen.touches());
+    count_lap();
+    timing_.store(policy_->timing(), std::memory_order_relaxed);
+    fast_path.timed.store(policy_->timing(), std::memory_order_relaxed);
+    asks = asks || policy_->wants_to_think() || (!judged_ && lap_times_.size() >= kJudgedLaps);
+  });
+  return asks;
 }
 
 void Foresight::timed(uint64_t signature, uint64_t ns) noexcept {
-  std::lock_guard held(mutex_);
-  policy_->timed(signature, ns);
+  guarded([&] { policy_->timed(signature, ns); });
 }
 
 void Foresight::propose(const policy::Space& space, std::vector<policy::Proposal>* out) noexcept {
+  guarded([&] { policy_->propose(space, out); });
+}
+
+void Foresight::count_lap() noexcept {
+  const uint64_t laps = policy_->laps();
+  if (laps == laps_) [[likely]]
+    return;
+  const uint64_t now = trace::now();
+  if (laps == laps_ + 1 && laps > 1)
+    lap_times_.push_back(static_cast<double>(now - lap_began_));
+  else
+    lap_times_.clear();
+  if (laps < laps_) judged_ = false;  // another plan
+  laps_ = laps;
+  lap_began_ = now;
+}
+
+std::unique_ptr<policy::Thought> Foresight::next_thought(bool here, bool* judges) noexcept {
   std::lock_guard held(mutex_);
-  policy_->propose(space, out);
+  if (policy_->wants_to_think()) return policy_->think();
+  if (here || judged_ || lap_times_.size() < kJudgedLaps) return nullptr;
+  judged_ = *judges = true;
+  std::ranges::sort(lap_times_);
+  return policy_->judge(lap_times_[lap_times_.size() / 2]);
 }
 
 void Foresight::think(bool here) noexcept {
   if (!watching() || thinking_.exchange(true)) return;
-  std::unique_ptr<policy::Thought> thought;
-  {
-    std::lock_guard held(mutex_);
-    if (policy_->wants_to_think()) thought = policy_->think();
-  }
-  const auto finish = [this](std::unique_ptr<policy::Thought> mine) {
-    if (mine) {
-      mine->run();
-      log(LogLevel::Info, "{}", mine->about());
-      std::lock_guard held(mutex_);
-      policy_->take_back(std::move(mine));
+  bool judges = false;
+  std::unique_ptr<policy::Thought> thought = next_thought(here, &judges);
+  const auto finish = [this, judges](std::unique_ptr<policy::Thought> mine) {
+    try {
+      if (mine) {
+        mine->run();
+        const std::string about = mine->about();
+        log(LogLevel::Info, "{}", about);
+        std::lock_guard held(mutex_);
+        if (judges)
+          verdict_ = about;
+        else
+          policy_->take_back(std::move(mine));
+      }
+    } catch (...) {
+      log_line(LogLevel::Info, "no plan: no host memory to make one in");
     }
     thinking_.store(false);
   };
@@ -161,6 +207,11 @@ void Foresight::think(bool here) noexcept {
     return;
   delete raw;
   thinking_.store(false);
+}
+
+std::string Foresight::verdict() const {
+  std::lock_guard held(mutex_);
+  return verdict_;
 }
 
 }  // namespace spillway

@@ -72,17 +72,30 @@ class Foresight {
   void propose(const policy::Space& space, std::vector<policy::Proposal>* out) noexcept;
   // Room is kept free by what it proposes.
   bool keeps_room() const noexcept;
-  // Makes a plan when it is time for one: in a thread of its own, or, `here`, at once.
+  // Makes a plan when it is time for one: in a thread of its own, or, `here`, at once. Once an
+  // iteration has been as planned a few times, finds what is to be said of it; not `here`, where
+  // time is no measure.
   void think(bool here) noexcept;
+  std::string verdict() const;  // empty: none yet
 
  private:
   void tell(Range& range) noexcept;
+  // Runs it with the policy to itself. Where the host has no memory for what it remembers, it is
+  // told nothing from then on.
+  template <class Work>
+  void guarded(Work&& work) noexcept;
+  void count_lap() noexcept;
+  std::unique_ptr<policy::Thought> next_thought(bool here, bool* judges) noexcept;
 
   mutable std::mutex mutex_;
   const std::unique_ptr<policy::Policy> policy_;
   const bool ahead_;
   std::atomic<bool> watching_{false}, timing_{false}, thinking_{false};
-  uint64_t capacity_ = 0;                        // as the policy was told
+  uint64_t capacity_ = 0;  // as the policy was told
+  uint64_t laps_ = 0, lap_began_ = 0;
+  std::vector<double> lap_times_;  // ns, of iterations that were as planned
+  bool judged_ = false;
+  std::string verdict_;
   std::unordered_map<uint32_t, Piece*> pieces_;  // guarded by the ledger
 };
 

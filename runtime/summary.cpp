@@ -23,6 +23,13 @@ uint64_t sum_devices(Engine& engine, uint64_t (*value)(const Device&)) {
   return sum;
 }
 
+// Of the first device for which there is one.
+std::string verdict_of(Engine& engine) {
+  for (const Device* device : engine.devices())
+    if (std::string verdict = device->foresight.verdict(); !verdict.empty()) return verdict;
+  return {};
+}
+
 constexpr SummaryField kSummaryFields[] = {
     {"allocations", [](Engine& e) { return e.counters.allocations.load(); }},
     {"frees", [](Engine& e) { return e.counters.frees.load(); }},
@@ -101,6 +108,8 @@ std::string summary_json(Engine& engine) {
   for (const SummaryField& field : kSummaryFields)
     text +=
         fmt::format("{}\"{}\": {}", text.size() > 1 ? ", " : "", field.name, field.value(engine));
+  if (const std::string verdict = verdict_of(engine); !verdict.empty())
+    text += fmt::format(", \"verdict\": \"{}\"", verdict);
   return text + "}";
 }
 
@@ -124,6 +133,8 @@ std::string summary_line(Engine& engine) {
                       seconds(counters.data_stall_ns), seconds(counters.room_stall_ns));
   if (counters.refused.load())
     text += fmt::format("; {} allocations refused", counters.refused.load());
+  if (const std::string verdict = verdict_of(engine); !verdict.empty())
+    text += fmt::format(". In iterations that repeat, {}", verdict);
   return text;
 }
 

@@ -26,6 +26,8 @@ void declare_config(CLI::App& app);
 int show_config();
 void declare_trace(CLI::App& app);
 int run_trace();
+void declare_replay(CLI::App& app);
+int replay_trace();
 void declare_top(CLI::App& app);
 int show_top();
 void declare_hooks(CLI::App& app);

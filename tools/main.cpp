@@ -17,6 +17,8 @@ constexpr auto kCommands = std::to_array<Command>({
     {"run", "run a program under Spillway", declare_run, run_program},
     {"trace", "what a recorded run did: summary, timeline, blame, diff, report, dump, export",
      declare_trace, run_trace},
+    {"replay", "a recorded job under other budgets, policies and links, in a model", declare_replay,
+     replay_trace},
     {"top", "what the running jobs do just now", declare_top, show_top},
     {"config", "every option: value, default, meaning, where the value came from", declare_config,
      show_config},

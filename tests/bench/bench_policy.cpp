@@ -6,6 +6,8 @@
 // The last line is of the library's default policy (policy_verdict.h).
 #include <fmt/format.h>
 
+#include <iostream>
+
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -17,6 +19,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "policy/workload_text.h"
 #include "tests/bench/policy_case.h"
 #include "tests/bench/policy_verdict.h"
 #include "tests/support/arguments.h"
@@ -227,7 +230,7 @@ int main(int argc, char** argv) {
   support::Arguments arguments(
       "Compares policies with lower bounds, in modelled time, on models in training.");
   std::string names = joined(workload_names(false)), links = "h200-pcie5,gh200-c2c",
-              ratios = "1.25,1.5,2,3", policies = joined(bench::policy_names()), file;
+              ratios = "1.25,1.5,2,3", policies = joined(bench::policy_names()), file, text;
   Wanted wanted;
   arguments.add("--workloads", names, "Which, with commas between them");
   arguments.add("--ratios", ratios, "Of the most that is allocated at once to the capacity");
@@ -236,8 +239,15 @@ int main(int argc, char** argv) {
   arguments.add("--iterations", wanted.iterations, "Of each workload").between(4, 1000);
   arguments.add("--jobs", wanted.jobs, "Cases at once").between(1, 64);
   arguments.add("--json", file, "Where all figures go, in nanoseconds and bytes");
+  arguments.add("--text", text, "Writes this workload for `spillway replay` to stdout, and ends");
   if (!arguments.parse(argc, argv)) return arguments.status();
   try {
+    if (!text.empty()) {
+      const workloads::Entry* entry = workloads::find(text);
+      if (!entry) throw std::runtime_error("no workload " + text);
+      spillway::policy::write_workload_text(entry->make(wanted.iterations), std::cout);
+      return 0;
+    }
     wanted.cases = cases(names, links, ratios);
     wanted.policies = known(words(policies));
     measure(wanted, file);
