@@ -49,9 +49,9 @@ void Course::freed(Handle range) {
 void Course::launched(uint64_t event, std::span<const Touch> touches) {
   const uint32_t place = follow(event);
   if (place == kNowhere) return;
-  std::vector<Handle> ranges;
-  for (const Touch& touch : touches) ranges.push_back(touch.range);
-  seat_touched(place, ranges);
+  touched_.clear();
+  for (const Touch& touch : touches) touched_.push_back(touch.range);
+  seat_touched(place, touched_);
   const uint32_t kernel = follower_->loop().kernel[place];
   if (follower_->come_to(kernel))
     catch_up();
@@ -85,10 +85,10 @@ void Course::adopt(Loop loop, Plan plan) {
     if (event < begin + length) continue;
     const Handle made = ranges_.of_life(event);
     if (own.made[place] != Loop::kNobody && made != Ranges::kNobody) seat(own.made[place], made);
-    std::vector<Handle> touched;
+    touched_.clear();
     for (const History::Touch& touch : history_.touches(event))
-      touched.push_back(ranges_.of_life(touch.life));
-    seat_touched(place, touched);
+      touched_.push_back(ranges_.of_life(touch.life));
+    seat_touched(place, touched_);
   }
 }
 

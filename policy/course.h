@@ -55,6 +55,7 @@ class Course {
   std::vector<uint32_t> block_slots_;  // by block
   std::deque<uint32_t> waiting_;       // blocks that should be there since the plan was joined
   std::vector<uint32_t> strays_;       // pieces that should not
+  std::vector<Handle> touched_;        // by the present launch
 };
 
 }  // namespace spillway::policy

@@ -21,7 +21,7 @@ using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
 
-const char* const kVerbs[] = {"run",   "trace",  "top",        "config",
+const char* const kVerbs[] = {"run",   "trace",  "replay",     "top", "config",
                               "hooks", "doctor", "completion", "man"};
 
 Finished run(std::vector<std::string> words) {
@@ -86,7 +86,7 @@ TEST(AWrongLine, IsAnsweredWithTheNearest) {
       {{"run", "--polcy", "lru", "--", "true"}, "did you mean `spillway run --policy`?"},
       {{"run", "--polcy=lru", "true"}, "no option --polcy: did you mean `spillway run --policy`?"},
       {{"config", "--jsn"}, "did you mean `spillway config --json`?"},
-      {{}, "which verb? One of run, trace, top"},
+      {{}, "which verb? One of run, trace, replay, top"},
       {{"trace"}, "which verb? One of summary"},
       {{"completion", "tcsh"}, "{bash,zsh,fish}"},
   };
