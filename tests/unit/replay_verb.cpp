@@ -116,6 +116,7 @@ TEST_F(Replay, RepeatsAnIterationAsTheJobWould) {
     return all;
   };
   const json recorded = rows(20, "20"), repeated = rows(3, "20"), cut = rows(30, "20");
+  EXPECT_EQ(recorded["laps"], 20);
   EXPECT_GT(recorded["rows"][0]["in_bytes"], 0);
   EXPECT_EQ(repeated, recorded);
   EXPECT_EQ(cut, recorded);

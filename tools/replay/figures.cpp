@@ -2,7 +2,7 @@
 #include "tools/replay/figures.h"
 
 #include <algorithm>
-#include <chrono>
+#include <ctime>
 #include <utility>
 
 namespace spillway::tools {
@@ -38,13 +38,13 @@ Figures replayed(const Job& job, const Budget& budget, const std::string& policy
   machine.capacity = budget.bytes;
   machine.on_demand = policy == kOnDemand;
   const auto made = policy::find_policy(machine.on_demand ? "lru" : policy)->make();
-  const auto began = std::chrono::steady_clock::now();
+  const std::clock_t began = std::clock();
   const Replayed result = policy::replay(job.workload, *made, machine);
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+  const double took = static_cast<double>(std::clock() - began) / CLOCKS_PER_SEC;
   Figures figures{.budget = budget, .policy = policy, .done = result.done};
   if (!result.done) return figures;
   figures.lap = settled(result.laps, job.usual);
-  figures.launches_per_second = static_cast<double>(job.launches) / std::max(took.count(), 1e-9);
+  figures.launches_per_second = static_cast<double>(job.launches) / std::max(took, 1e-6);
   return figures;
 }
 

@@ -23,7 +23,7 @@ struct Figures {
   bool done = false;
   policy::Replayed::Lap lap = {};  // the median, by time, of the last third of the usual ones
   std::optional<policy::Bounds> bounds = {};
-  double launches_per_second = 0;  // of the model
+  double launches_per_second = 0;  // of processor time, by the model and the policy
 
   double over(uint64_t ns) const;
 };

@@ -217,7 +217,7 @@ int replay_trace() {
     for (const Figures& row : rows) all.push_back(json_of(row));
     fmt::print("{}\n", text_of({{"file", path},
                                 {"peak", peak},
-                                {"laps", job.usual.size()},
+                                {"laps", std::ranges::count(job.usual, true)},
                                 {"kernels", job.steady.cycle.kernels()},
                                 {"link", {{"in", over.in}, {"out", over.out}, {"both", over.both}}},
                                 {"piece", machine.piece_bytes},
