@@ -169,11 +169,13 @@ class Reader {
     const std::string_view name = word("a name");
     const std::string_view size = word("a size");
     uint64_t bytes = 0;
-    if (!size_of(size, &bytes))
-      fail(quoted(size), " is no size: a number of bytes, or of KiB, MiB or GiB, as in 1.5GiB");
+    if (!size_of(size, &bytes)) fail(quoted(size), " is no size: ", kSizeSyntax, ", as in 1.5GiB");
     if (!bytes || bytes > limits_.buffer_bytes)
       fail(quoted(size), " is no size: it must be above 0, and at most ",
            text_of_size(limits_.buffer_bytes));
+    if (bytes > limits_.live_bytes - live_bytes_)
+      fail("more than ", text_of_size(limits_.live_bytes), " allocated at once: that is too much");
+    live_bytes_ += bytes;
     auto found = buffers_.find(name);
     if (found == buffers_.end()) {
       found = buffers_.emplace(std::string(name), Buffer()).first;
@@ -188,6 +190,7 @@ class Reader {
   void read_free() {
     Buffer& buffer = there(word("a name"));
     work_.events.push_back({.kind = Event::Kind::Free, .buffer = buffer.number});
+    live_bytes_ -= work_.buffers[buffer.number];
     buffer.freed = lines_.number();
   }
 
@@ -199,6 +202,9 @@ class Reader {
                 .first = static_cast<uint32_t>(work_.uses.size())};
     if (!duration_of(duration, &event.ns))
       fail(quoted(duration), " is no duration: a number of ns, us or ms, as in 12.5us");
+    if (event.ns > limits_.ns - ns_)
+      fail("kernels of more than ", text_of_duration(limits_.ns), " together: that is too much");
+    ns_ += event.ns;
     for (std::string_view use; !(use = next_word()).empty(); event.count++) read_use(use);
     work_.events.push_back(event);
   }
@@ -246,6 +252,7 @@ class Reader {
   Lines lines_;
   std::string_view rest_;  // of the line
   Workload work_;
+  uint64_t live_bytes_ = 0, ns_ = 0;
   ByName<Buffer> buffers_;
   ByName<uint32_t> kernels_, names_;  // as they are written, and as they are meant
   std::string name_;

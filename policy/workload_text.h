@@ -26,12 +26,15 @@ class WorkloadTextError : public std::runtime_error {
   size_t line_;
 };
 
-// What a text may come to; texts of others are not trusted.
+// What a text may come to; texts of others are not trusted. Sums of a few laps, of times and of
+// live bytes, fit 64 bits by this: who computes with a workload need not look.
 struct WorkloadTextLimits {
   size_t line_bytes = 1 << 20;
   size_t events = 1 << 26;
-  size_t uses = 1 << 28;               // of all kernels together
-  uint64_t buffer_bytes = 1ull << 40;  // 1 TiB
+  size_t uses = 1 << 28;                    // of all kernels together
+  uint64_t buffer_bytes = 1ull << 40;       // 1 TiB
+  uint64_t live_bytes = 1ull << 50;         // 1 PiB, of all buffers that are there at once
+  uint64_t ns = 1'000'000'000'000'000'000;  // 32 years, of all kernels together
 };
 
 // What is not such a text, or has no meaning, throws WorkloadTextError.

@@ -13,9 +13,16 @@ struct Unit {
   std::string_view name;
   uint64_t value;
 };
-// The largest first, so that what is written is short.
-constexpr auto kSizes =
-    std::to_array<Unit>({{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"", 1}});
+// The largest first, so that what is written is short, and in powers of two where these will do.
+constexpr auto kSizes = std::to_array<Unit>({{"TiB", 1ull << 40},
+                                             {"GiB", 1 << 30},
+                                             {"MiB", 1 << 20},
+                                             {"KiB", 1 << 10},
+                                             {"TB", 1'000'000'000'000},
+                                             {"GB", 1'000'000'000},
+                                             {"MB", 1'000'000},
+                                             {"KB", 1'000},
+                                             {"", 1}});
 constexpr auto kDurations = std::to_array<Unit>({{"ms", 1'000'000}, {"us", 1'000}, {"ns", 1}});
 
 constexpr char kEscape = '%';

@@ -16,6 +16,9 @@ std::string escaped(std::string_view name);
 // False: after a % is something else.
 bool unescape(std::string_view word, std::string* name);
 
+inline constexpr std::string_view kSizeSyntax =
+    "a number of bytes with an optional unit (KiB, MiB, GiB, TiB or KB, MB, GB, TB)";
+
 // Numbers with units; those with a point are taken to the nearest byte or nanosecond. False: the
 // word is none, or too large a one.
 bool size_of(std::string_view word, uint64_t* bytes);

@@ -178,10 +178,11 @@ TEST(WorkloadText, SaysWhereAndWhatIsWrongAndWhatIsRight) {
       {"allok x 1", "line 2: 'allok': a line begins with alloc, free, kernel, iteration or #"},
       {"\n\nalloc", "line 4: the line ends, and a name must follow"},
       {"alloc x", "line 2: the line ends, and a size must follow"},
-      {"alloc x 12MB",
-       "line 2: '12MB' is no size: a number of bytes, or of KiB, MiB or GiB, as in 1.5GiB"},
-      {"alloc x 0", "line 2: '0' is no size: it must be above 0, and at most 1024GiB"},
-      {"alloc x 1025GiB", "line 2: '1025GiB' is no size: it must be above 0, and at most 1024GiB"},
+      {"alloc x 12Mb",
+       "line 2: '12Mb' is no size: a number of bytes with an optional unit (KiB, MiB, GiB, TiB or "
+       "KB, MB, GB, TB), as in 1.5GiB"},
+      {"alloc x 0", "line 2: '0' is no size: it must be above 0, and at most 1TiB"},
+      {"alloc x 1025GiB", "line 2: '1025GiB' is no size: it must be above 0, and at most 1TiB"},
       {"alloc x 1MiB\nalloc x 1MiB", "line 3: 'x' is allocated already: it must be freed first"},
       {"alloc x 1MiB 2", "line 2: '2': nothing may follow here"},
       {"free x", "line 2: 'x' is not allocated: a line 'alloc NAME SIZE' must come first"},
@@ -211,7 +212,17 @@ TEST(WorkloadText, KnowsNumbersWhenItSeesThem) {
     EXPECT_NE(complaint("alloc x " + number), "nothing") << number;
     EXPECT_NE(complaint("kernel k " + number + "ms"), "nothing") << number;
   }
-  EXPECT_EQ(read("spillway-workload 1\nkernel k 18446744073709551615ns").events[0].ns, ~0ull);
+  const auto bytes = [](const std::string& size) {
+    return read("spillway-workload 1\nalloc x " + size).buffers[0];
+  };
+  EXPECT_EQ(bytes("1TiB"), 1ull << 40);
+  EXPECT_EQ(bytes("0.25TiB"), 1ull << 38);
+  EXPECT_EQ(bytes("1TB"), 1'000'000'000'000u);
+  EXPECT_EQ(bytes("1.5GB"), 1'500'000'000u);
+  EXPECT_EQ(bytes("12MB"), 12'000'000u);
+  EXPECT_EQ(bytes("7KB"), 7'000u);
+  EXPECT_EQ(read("spillway-workload 1\nkernel k 1000000000000ms").events[0].ns,
+            1'000'000'000'000'000'000u);
   EXPECT_NE(complaint("kernel k 18446744073709551615us"), "nothing");
   EXPECT_EQ(read("spillway-workload 1\nkernel k 0ns").events[0].ns, 0u);
 }
@@ -248,6 +259,16 @@ TEST(WorkloadText, HasLimits) {
   EXPECT_EQ(complaint("alloc x 1\nalloc y 1\nkernel k 1us x:r y:r", {.uses = 1}),
             "line 4: more than 1 uses: that is too many");
   EXPECT_EQ(complaint("#" + std::string(99, 'x'), few), "nothing");
+  // What is freed makes room; time that has passed does not come back.
+  const WorkloadTextLimits small{.live_bytes = 4096, .ns = 2'000'000};
+  EXPECT_EQ(complaint("alloc x 3KiB\nalloc y 1KiB\nfree x\nalloc x 3KiB", small), "nothing");
+  EXPECT_EQ(complaint("alloc x 3KiB\nalloc y 1025", small),
+            "line 3: more than 4KiB allocated at once: that is too much");
+  EXPECT_EQ(complaint("kernel k 1.5ms\nkernel k 500us", small), "nothing");
+  EXPECT_EQ(complaint("kernel k 1.5ms\nkernel k 500001ns", small),
+            "line 3: kernels of more than 2ms together: that is too much");
+  EXPECT_EQ(complaint("kernel k 18446744073709551615ns"),
+            "line 2: kernels of more than 1000000000000ms together: that is too much");
   EXPECT_EQ(complaint("#" + std::string(100, 'x'), few),
             "line 2: more than 100 bytes: a line must be shorter");
   EXPECT_EQ(complaint("alloc " + std::string(90, 'x')),
