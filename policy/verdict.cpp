@@ -67,6 +67,9 @@ Verdict verdict_of(const Cycle& cycle, uint64_t capacity, const Link& link, doub
   verdict.measured = measured_ns / static_cast<double>(std::max<uint64_t>(bounds.lb0_ns, 1));
   if (!bounds.feasible) {
     verdict.fault = Verdict::Fault::Capacity;
+    const uint64_t widest = Gaps(cycle).widest();
+    verdict.more_bytes = widest - std::min(capacity, widest);
+    verdict.with_more = over_kernels(bounds_of(cycle, widest, link));
     return verdict;
   }
   verdict.bound = over_kernels(bounds);
@@ -84,11 +87,27 @@ Verdict verdict_of(const Cycle& cycle, uint64_t capacity, const Link& link, doub
   return verdict;
 }
 
+std::string_view name_of(Verdict::Fault fault) {
+  switch (fault) {
+    case Verdict::Fault::None:
+      return "none";
+    case Verdict::Fault::Capacity:
+      return "capacity";
+    case Verdict::Fault::Link:
+      return "link";
+    case Verdict::Fault::Window:
+      return "window";
+    case Verdict::Fault::Prediction:
+      return "prediction";
+  }
+  return "";
+}
+
 std::string text_of(const Verdict& verdict, const std::string& who) {
-  if (verdict.fault == Verdict::Fault::Capacity)
-    return "one launch alone uses more than this budget: it runs in place, as slow as the link";
   std::string text;
-  if (verdict.bound < kLittle)
+  if (verdict.fault == Verdict::Fault::Capacity)
+    text = "one launch alone uses more than this budget: it runs in place, as slow as the link";
+  else if (verdict.bound < kLittle)
     text = "this job at this budget can run as fast as in memory";
   else
     text = "this job at this budget cannot run faster than " + number(verdict.bound) +

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "policy/cycle.h"
 #include "policy/link.h"
@@ -19,14 +20,19 @@ struct Verdict {
     Prediction,  // it could be hidden, and was not
   };
   Fault fault = Fault::None;
-  double bound = 1;         // the least time of an iteration, in memory = 1
-  double measured = 0;      // what it takes; 0: not known
-  uint64_t more_bytes = 0;  // that much more memory, which allows with_more; 0: little would help
+  double bound = 1;     // the least time of an iteration, in memory = 1; Capacity: not known
+  double measured = 0;  // what it takes; 0: not known
+  // So much more memory allows with_more: half of what the bound is over 1, or, of Capacity, that
+  // every launch fits. 0: none is needed.
+  uint64_t more_bytes = 0;
   double with_more = 1;
 };
 
 // `measured_ns`: of an iteration; 0: not known. Takes about as long as eight times bounds_of.
 Verdict verdict_of(const Cycle& cycle, uint64_t capacity, const Link& link, double measured_ns);
+
+// "link", as in JSON.
+std::string_view name_of(Verdict::Fault fault);
 
 // In a sentence. `who`: what was measured.
 std::string text_of(const Verdict& verdict, const std::string& who);

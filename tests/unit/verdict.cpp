@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is said of a job: of cycles whose bound is known in closed form.
+#include "policy/verdict.h"
+
 #include <gtest/gtest.h>
 
-#include "policy/verdict.h"
+#include "policy/bounds.h"
 
 namespace spillway::policy {
 namespace {
@@ -51,6 +53,31 @@ TEST(AVerdict, NamesTheLinkAndHowMuchMemoryWouldHelp) {
   EXPECT_EQ(text_of(verdict, "it takes").find("it takes"), std::string::npos);
 }
 
+// During a kernel that uses nothing, what follows it could come, but it finds no room: half of it
+// must come while there is little to do beside.
+TEST(AVerdict, NamesThePartOfAnIterationThatIsTooShort) {
+  Cycle cycle = scan(100'000);
+  cycle.ns.push_back(static_cast<uint64_t>(4 * kBlocks * kCopy));
+  const Verdict verdict = verdict_of(cycle, kBlocks * kBlock / 2, kLink, 0);
+  EXPECT_EQ(verdict.fault, Fault::Window);
+  EXPECT_NEAR(verdict.bound, 1.1, 0.03);
+  EXPECT_NE(text_of(verdict, "").find("some part of an iteration"), std::string::npos);
+}
+
+TEST(AVerdict, AsksForNoMoreMemoryThanHelps) {
+  const Cycle cycle = scan(static_cast<uint64_t>(kCopy / 4));
+  const uint64_t capacity = kBlocks * kBlock / 2;
+  const Verdict verdict = verdict_of(cycle, capacity, kLink, 0);
+  const auto bound = [&](uint64_t more) {
+    const Bounds bounds = bounds_of(cycle, capacity + more, kLink);
+    return static_cast<double>(bounds.lb2_ns) / static_cast<double>(bounds.lb0_ns);
+  };
+  const double halfway = 1 + (verdict.bound - 1) / 2;
+  EXPECT_DOUBLE_EQ(bound(verdict.more_bytes), verdict.with_more);
+  EXPECT_LE(verdict.with_more, halfway);
+  EXPECT_GT(bound(verdict.more_bytes - (kBlocks * kBlock - capacity) / 100), halfway);
+}
+
 TEST(AVerdict, BlamesWhoeverMovedItWhenMuchMoreTimeWasTaken) {
   const Cycle cycle = scan(1'000'000);
   EXPECT_EQ(verdict_of(cycle, kBlocks * kBlock / 2, kLink, 200e6).fault, Fault::Prediction);
@@ -59,7 +86,10 @@ TEST(AVerdict, BlamesWhoeverMovedItWhenMuchMoreTimeWasTaken) {
 TEST(AVerdict, SaysWhenOneLaunchIsTooLarge) {
   const Verdict verdict = verdict_of(scan(1000), kBlock / 2, kLink, 0);
   EXPECT_EQ(verdict.fault, Fault::Capacity);
+  EXPECT_EQ(verdict.more_bytes, kBlock / 2);
+  EXPECT_GT(verdict.with_more, 1);
   EXPECT_NE(text_of(verdict, "").find("one launch alone"), std::string::npos);
+  EXPECT_NE(text_of(verdict, "").find("; 32 MiB more would allow"), std::string::npos);
 }
 
 TEST(AVerdict, OfNothingIsNothing) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <fstream>
 #include <stdexcept>
@@ -18,20 +19,35 @@ namespace spillway::tools {
 namespace {
 
 constexpr std::string_view kTextBegins = "spillway-workload";
+constexpr uint64_t kMostBytes = 1ull << 50;  // of a budget: sums of them must not overflow
+constexpr uint64_t kMostBufferBytes = 1ull << 40;
+constexpr uint64_t kMostPieces = 1 << 22;
 
 [[noreturn]] void refuse(std::string_view option, std::string_view text, std::string_view right) {
-  throw std::runtime_error(fmt::format("{} {}: not {}", option, text, right));
+  throw std::runtime_error(fmt::format("{} {}: not {}", option, text.empty() ? "''" : text, right));
 }
 
-double number_of(const std::string& text) {
-  size_t end = 0;
+// NAN: it is none, or none that means anything here.
+double number_of(std::string_view text) {
   double value = NAN;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool whole = error == std::errc{} && end == text.data() + text.size();
+  return whole && value > 0 && value < 1e9 ? value : NAN;
+}
+
+policy::Workload read_text(std::istream& file, const std::string& path) {
   try {
-    value = std::stod(text, &end);
-  } catch (const std::exception&) {
-    return NAN;
+    return policy::read_workload_text(file);
+  } catch (const policy::WorkloadTextError& error) {
+    throw std::runtime_error(fmt::format("{}: {}", path, error.what()));
   }
-  return end == text.size() && value > 0 && value < 1e9 ? value : NAN;
+}
+
+policy::Workload read_recorded(const std::string& path) {
+  WorkloadReader reader;
+  read_trace(path,
+             [&](const TraceReader& from, const Record& record) { reader.add(from, record); });
+  return reader.take();
 }
 
 }  // namespace
@@ -51,22 +67,30 @@ policy::Workload read_workload(const std::string& path) {
   if (!file) throw std::runtime_error(fmt::format("{}: cannot be read", path));
   std::string begin(kTextBegins.size(), '\0');
   file.read(begin.data(), static_cast<std::streamsize>(begin.size()));
-  if (begin == kTextBegins) {
-    file.clear();
-    file.seekg(0);
-    try {
-      return policy::read_workload_text(file);
-    } catch (const policy::WorkloadTextError& error) {
-      throw std::runtime_error(fmt::format("{}: {}", path, error.what()));
-    }
-  }
-  file.close();
-  WorkloadReader reader;
-  read_trace(path,
-             [&](const TraceReader& from, const Record& record) { reader.add(from, record); });
-  policy::Workload workload = reader.take();
-  workload.name = path;
+  file.clear();
+  file.seekg(0);
+  policy::Workload workload = begin == kTextBegins ? read_text(file, path) : read_recorded(path);
+  using policy::Event;
+  if (std::ranges::find(workload.events, Event::Kind::Iteration, &Event::kind) ==
+      workload.events.end())
+    workload.events.insert(workload.events.begin(), {.kind = Event::Kind::Iteration});
+  if (std::ranges::any_of(workload.buffers,
+                          [](uint64_t bytes) { return bytes > kMostBufferBytes; }))
+    throw std::runtime_error(fmt::format("{}: an allocation of more than {} is in it", path,
+                                         format_bytes(kMostBufferBytes)));
   return workload;
+}
+
+void check_pieces(const policy::Workload& workload, uint64_t piece_bytes) {
+  uint64_t pieces = 0;
+  for (const uint64_t bytes : workload.buffers) {
+    pieces += std::max<uint64_t>(bytes / piece_bytes + (bytes % piece_bytes != 0), 1);
+    if (pieces > kMostPieces)
+      throw std::runtime_error(
+          fmt::format("more than {} pieces of {} would be needed: --piece can be larger, or --laps "
+                      "fewer",
+                      kMostPieces, format_bytes(piece_bytes)));
+  }
 }
 
 uint64_t peak_bytes(const policy::Workload& workload) {
@@ -85,18 +109,27 @@ std::vector<Budget> parse_budgets(const std::string& text, uint64_t peak) {
   for (const std::string& part : split(text)) {
     Budget budget{part, 0};
     if (part.ends_with('x') || part.ends_with('%')) {
-      const double value = number_of(part.substr(0, part.size() - 1));
+      const double value = number_of(std::string_view(part).substr(0, part.size() - 1));
       if (std::isnan(value)) refuse("--budget", part, "a number before the x or %");
-      budget.bytes = static_cast<uint64_t>(part.back() == 'x' ? all / value : all * value / 100);
+      const double bytes = part.back() == 'x' ? all / value : all * value / 100;
+      budget.bytes = static_cast<uint64_t>(std::min(bytes, 2.0 * kMostBytes));
     } else if (const auto bytes = parse_bytes(part)) {
       budget.bytes = *bytes;
     } else {
       refuse("--budget", part, "a size (12GiB), a share of the peak (50%) or a ratio (1.5x)");
     }
     if (!budget.bytes) refuse("--budget", part, "more than nothing");
+    if (budget.bytes > kMostBytes)
+      refuse("--budget", part, fmt::format("at most {}", format_bytes(kMostBytes)));
     budgets.push_back(budget);
   }
   return budgets;
+}
+
+uint64_t parse_piece(const std::string& text) {
+  const auto bytes = parse_bytes(text);
+  if (!bytes || !*bytes) refuse("--piece", text, kBytesSyntax);
+  return *bytes;
 }
 
 policy::Link parse_link(const std::string& text) {
